@@ -1,0 +1,1 @@
+"""Data: cards that say where images lie, one reader, transforms and corruptions."""
