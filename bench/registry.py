@@ -1,0 +1,89 @@
+"""One lazy registry: a file in a folder is a plugin; entry points are looked at only on a miss.
+
+Listing names imports nothing; a plugin's module is imported by ``get`` alone.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import TYPE_CHECKING, Generic, TypeVar, cast
+
+from bench.errors import DamagedFile, UnknownName, UserError
+
+if TYPE_CHECKING:
+    from bench.api import MethodCard
+
+T = TypeVar("T")
+
+
+class Registry(Generic[T]):
+    """Plugins of one kind, by name.
+
+    Built in: ``<folder>/<name>.py`` or ``<folder>/<name>/__init__.py``, imported as
+    ``<folder's name>.<name>``. Third parties: entry points of ``group``, named
+    ``<distribution>/<entry point>``. Either way the plugin is the module's ``attr``.
+    """
+
+    def __init__(self, kind: str, folder: Path, group: str, attr: str = "CARD") -> None:
+        self.kind, self.folder, self.group, self.attr = kind, folder, group, attr
+
+    def names(self, *, third_party: bool = False) -> list[str]:
+        """Built-in names, sorted; with ``third_party`` also those of installed packages."""
+        names = [path.stem for path in self.folder.glob("*.py")]
+        names += [path.parent.name for path in self.folder.glob("*/__init__.py")]
+        names = [name for name in names if not name.startswith("_")]
+        doubles = sorted({name for name in names if names.count(name) > 1})
+        if doubles:
+            both = f"{self.folder / doubles[0]}.py and {self.folder / doubles[0]}/__init__.py"
+            raise UserError(f"two {self.kind}s are called {doubles[0]!r}: {both}; rename one")
+        return sorted(names) + (sorted(self._entry_points()) if third_party else [])
+
+    def get(self, name: str) -> T:
+        """The plugin called ``name``. Raises UnknownName, or DamagedFile if it defines no plugin."""
+        if name in self.names():
+            module = importlib.import_module(f"{self.folder.name}.{name}")
+            if not hasattr(module, self.attr):
+                raise DamagedFile(self._file(name), f"a {self.kind} must define {self.attr}")
+            return cast(T, getattr(module, self.attr))
+        third = self._entry_points()
+        if name in third:
+            loaded = third[name].load()
+            return cast(T, getattr(loaded, self.attr, loaded))
+        raise UnknownName(self.kind, name, [*self.names(), *third])
+
+    def check(self, name: str) -> str:
+        """``name`` if it is known, without importing it. Raises UnknownName."""
+        if name not in self.names() and name not in self._entry_points():
+            raise UnknownName(self.kind, name, self.names(third_party=True))
+        return name
+
+    def summary(self, name: str) -> str:
+        """First line of the plugin's docstring, read without importing it."""
+        if name not in self.names():
+            return f"entry point {self._entry_points()[self.check(name)].value}"
+        tree = ast.parse(self._file(name).read_text(encoding="utf-8"))
+        return (ast.get_docstring(tree) or "").partition("\n")[0]
+
+    def _file(self, name: str) -> Path:
+        module = self.folder / f"{name}.py"
+        return module if module.is_file() else self.folder / name / "__init__.py"
+
+    def _entry_points(self) -> dict[str, EntryPoint]:
+        found: dict[str, EntryPoint] = {}
+        for point in entry_points(group=self.group):
+            package = point.dist.name if point.dist is not None else "unknown"
+            name = f"{package}/{point.name}"
+            if name in found and found[name].value != point.value:
+                raise UserError(
+                    f"two {self.kind}s are called {name!r}: {found[name].value} and {point.value}"
+                )
+            found[name] = point
+        return found
+
+
+METHODS: Registry[MethodCard] = Registry(
+    "method", Path(__file__).resolve().parent.parent / "methods", "dgss_bench.methods"
+)

@@ -1,0 +1,150 @@
+"""RunSpec: the identity of a run. Same spec, same numbers; anything that may change a number is in it.
+
+Paths, workers, device and log level stay out. ``canonical_json`` -> sha256 names the result file.
+A change of any field's name, type or default meaning raises ``SPEC_VERSION``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+SPEC_VERSION = 1
+
+Group = Literal["source", "unseen", "weather", "corruption"]
+Precision = Literal["fp32", "bf16"]
+Positive = Annotated[int, Field(gt=0)]
+Fraction = Annotated[float, Field(gt=0, le=1)]
+
+
+class Frozen(BaseModel):
+    """Immutable, strict about names: an unknown key is an error, not a silent default."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Recipe(Frozen):
+    """How a segmenter is trained. Defaults: Rein's GTA5 recipe (arXiv 2312.04265 and its configuration)."""
+
+    iterations: Positive = 40_000
+    batch_size: Positive = 4
+    crop: tuple[Positive, Positive] = (512, 512)
+    """Height, width in pixels."""
+    lr: Annotated[float, Field(gt=0)] = 1e-4
+    weight_decay: Annotated[float, Field(ge=0)] = 0.05
+    betas: tuple[float, float] = (0.9, 0.999)
+    warmup: Annotated[int, Field(ge=0)] = 0
+    """Iterations of linear warm-up."""
+    power: Annotated[float, Field(ge=0)] = 0.9
+    """Exponent of the polynomial decay to 0."""
+    clip_norm: Annotated[float, Field(gt=0)] | None = None
+    short_edges: Annotated[tuple[Positive, ...], Field(min_length=1)] = tuple(
+        256 + 256 * i // 5 for i in range(16)
+    )
+    """Short edges in pixels; one is drawn per image (0.5x to 2.0x of 512 in steps of 0.1)."""
+    long_edge_max: Positive = 2048
+    cat_max_ratio: Fraction = 0.75
+    """A crop is drawn again (up to 10 times) while one class covers more than this share."""
+    flip: Annotated[float, Field(ge=0, le=1)] = 0.5
+    photometric: bool = True
+
+
+class HeadConfig(Frozen):
+    """Mask2Former's sizes and loss weights. Defaults: the ones Rein was published with."""
+
+    name: str = "mask2former"
+    hidden: Positive = 256
+    num_queries: Positive = 100
+    encoder_layers: Positive = 6
+    encoder_ffn: Positive = 1024
+    decoder_layers: Positive = 9
+    decoder_ffn: Positive = 2048
+    heads: Positive = 8
+    points: Positive = 4
+    """Deformable sampling points for each head and level."""
+    loss_points: Positive = 12_544
+    oversample: Annotated[float, Field(ge=1)] = 3.0
+    importance: Annotated[float, Field(ge=0, le=1)] = 0.75
+    class_weight: Annotated[float, Field(ge=0)] = 2.0
+    mask_weight: Annotated[float, Field(ge=0)] = 5.0
+    dice_weight: Annotated[float, Field(ge=0)] = 5.0
+    no_object: Annotated[float, Field(ge=0)] = 0.1
+
+    @model_validator(mode="after")
+    def _heads_divide(self) -> HeadConfig:
+        if self.hidden % self.heads:
+            raise ValueError(f"hidden {self.hidden} is not a multiple of heads {self.heads}")
+        return self
+
+
+class Track(Frozen):
+    """How an image is put through the model and at which resolution it is scored."""
+
+    name: str
+    windows: Literal["slide", "whole"] = "slide"
+    stride_fraction: Fraction = 2 / 3
+    """Stride of the windows as a share of the training crop; the window is that crop."""
+
+
+class Target(Frozen):
+    """One evaluation set: a data-set card, or a corruption of one."""
+
+    name: str
+    dataset: str
+    group: Group
+    images: Positive | None = None
+    """Only the first so many; None for all."""
+    corruption: str | None = None
+    severity: Annotated[int, Field(ge=1, le=5)] | None = None
+
+    @model_validator(mode="after")
+    def _corruption_has_severity(self) -> Target:
+        if (self.corruption is None) != (self.severity is None):
+            raise ValueError("corruption and severity come together")
+        if (self.group == "corruption") != (self.corruption is not None):
+            raise ValueError("group 'corruption' and a corruption come together")
+        return self
+
+
+class RunSpec(Frozen):
+    """Everything a number depends on, resolved: no family names, no defaults left to look up."""
+
+    spec_version: Literal[1] = SPEC_VERSION
+    method: str
+    method_config: dict[str, Any]
+    backbone: str
+    """Exact name of a backbone card."""
+    backbone_config: dict[str, Any] = Field(default_factory=dict)
+    """What of the card decides the features: architecture, patch size, taps, mean and std."""
+    weights: Annotated[str, Field(pattern=r"^(sha256:[0-9a-f]{64}|random)$")]
+    head: HeadConfig
+    protocol: str
+    source: str
+    """Data-set card that is trained on; the only one training ever opens."""
+    targets: tuple[Target, ...]
+    data: dict[str, str]
+    """Data-set card name -> revision."""
+    track: Track
+    recipe: Recipe
+    precision: Precision = "fp32"
+    compile: bool = False
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+
+
+def canonical_json(spec: RunSpec, *, without: frozenset[str] = frozenset()) -> str:
+    """One text per spec: sorted keys, no spaces, ASCII; ``without`` leaves top-level fields out."""
+    fields = {key: value for key, value in spec.model_dump(mode="json").items() if key not in without}
+    return json.dumps(fields, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+
+
+def spec_hash(spec: RunSpec) -> str:
+    """sha256 of the canonical JSON: 64 hex digits. The first 12 name the result file."""
+    return hashlib.sha256(canonical_json(spec).encode("ascii")).hexdigest()
+
+
+def series_hash(spec: RunSpec) -> str:
+    """The spec without its seed: runs with the same one are repetitions, averaged in the leaderboard."""
+    return hashlib.sha256(canonical_json(spec, without=frozenset({"seed"})).encode("ascii")).hexdigest()
