@@ -10,7 +10,10 @@ from typing import Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from bench.metrics import IGNORE as IGNORE
+from bench.metrics import IGNORE
+
+
+__all__ = ["CLASSES", "IGNORE", "PALETTE", "colourise"]
 
 
 class LabelClass(NamedTuple):
