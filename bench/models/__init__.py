@@ -1,0 +1,1 @@
+"""Backbones, their weights, and heads."""
