@@ -7,6 +7,7 @@ file or the new one, never half of one. The .npz goes first, so it always holds 
 from __future__ import annotations
 
 import json
+import logging
 import os
 import tempfile
 from collections.abc import Callable, Mapping
@@ -198,11 +199,12 @@ def read_per_image(path: Path, result: RunResult) -> dict[str, npt.NDArray[np.in
 
 
 def set_aside(path: Path) -> Path:
-    """Move a damaged file to ``*.damaged`` (numbered when taken) and return where it is now."""
+    """Move a damaged file to ``*.damaged`` (numbered when taken), say so, and return where it is now."""
     aside, number = path.with_name(path.name + ".damaged"), 1
     while aside.exists():
         aside, number = path.with_name(f"{path.name}.damaged{number}"), number + 1
     os.replace(path, aside)
+    logging.getLogger(__name__).warning("moved the damaged file %s to %s", path, aside.name)
     return aside
 
 

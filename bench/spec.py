@@ -55,7 +55,7 @@ class Recipe(Frozen):
 class HeadConfig(Frozen):
     """Mask2Former's sizes and loss weights. Defaults: the ones Rein was published with."""
 
-    name: str = "mask2former"
+    name: Literal["mask2former"] = "mask2former"
     hidden: Positive = 256
     num_queries: Positive = 100
     encoder_layers: Positive = 6

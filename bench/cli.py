@@ -1,0 +1,191 @@
+"""The command line: parse, call, render. Heavy imports happen inside the verbs; nothing imports this module."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, cast
+
+import typer
+
+from bench.errors import BenchError, UnknownName, UserError
+
+if TYPE_CHECKING:
+    from bench.result import RunResult
+    from bench.run import OnExisting
+    from bench.spec import Precision, RunSpec
+
+PROGRAM = "python -m bench"
+ON_EXISTING = ("skip", "rerun", "error")
+PRECISIONS = ("fp32", "bf16")
+DEVICES = ("auto", "cpu", "cuda")
+
+app = typer.Typer(
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    no_args_is_help=True,
+    help="Benchmark of domain generalized semantic segmentation: train on one source, score on domains nobody trained on.",
+)
+
+Results = Annotated[Path, typer.Option(help="Folder of the result files.")]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stdout and nothing else.")]
+
+
+@app.command()
+def run(
+    method: Annotated[str, typer.Option(help="How the backbone is adapted; see `ls methods`.")],
+    backbone: Annotated[str, typer.Option(help="A family (the protocol picks the size) or an exact name; see `ls backbones`.")],
+    protocol: Annotated[str, typer.Option(help="What is trained on and scored; see `ls protocols`.")] = "streets",
+    track: Annotated[str, typer.Option(help="How images are put through the model and scored.")] = "native",
+    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Seed of everything random.")] = 0,
+    results: Results = Path("results"),
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    precision: Annotated[str | None, typer.Option(help="fp32 or bf16; by default the protocol's.")] = None,
+    on_existing: Annotated[str, typer.Option(help="skip, rerun or error: what to do when the result is there.")] = "skip",
+    sets: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Set recipe.X, head.X, weights=random or a field of the method."),
+    ] = None,
+    as_json: AsJson = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress bars.")] = False,
+) -> None:
+    """Train a method on a backbone, score it on every target, write the result file, show the table."""
+    _choice("--on-existing value", on_existing, ON_EXISTING)
+    _choice("--device", re.sub(r"^cuda:\d+$", "cuda", device), DEVICES)
+    if precision is not None:
+        _choice("--precision", precision, PRECISIONS)
+
+    from bench.resolve import resolve
+    from bench.result import result_path
+
+    spec = resolve(method, backbone, protocol, track, seed, cast("Precision | None", precision), sets or [])
+    result = _run(spec, results, device, on_existing, quiet)
+    _show(result, result_path(spec, results), as_json)
+
+
+@app.command()
+def ls(
+    kind: Annotated[str, typer.Argument(help="methods, backbones, protocols, datasets or runs.")],
+    results: Results = Path("results"),
+    as_json: AsJson = False,
+) -> None:
+    """List methods, backbones, protocols, data sets or runs."""
+    from bench.listing import listing
+
+    found = listing(kind, results)
+    _warn(found.problems)
+    if as_json:
+        _print_json(found.rows)
+    else:
+        _print_rows(found.rows)
+
+
+@app.command()
+def report(
+    results: Results = Path("results"),
+    strict: Annotated[bool, typer.Option("--strict", help="Exit 1 when a result file is damaged.")] = False,
+) -> None:
+    """Make leaderboard.md and leaderboard.csv from the result files."""
+    from bench.report.tables import write_leaderboard
+    from bench.result import load_all
+
+    loaded = load_all(results)
+    _warn(loaded.problems)
+    if not loaded.results:
+        raise UserError(f"no result files below {results}: make one with `{PROGRAM} run --method rein --backbone eva02`")
+    for path in write_leaderboard(loaded.results, results):
+        print(path)
+    if strict and loaded.problems:
+        raise typer.Exit(1)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit status. Mistakes of the user end in one line on stderr, status 2."""
+    try:
+        status = app(list(arguments) if arguments is not None else None, prog_name=PROGRAM, standalone_mode=False)
+    except typer.TyperException as error:
+        if message := error.format_message():
+            _say(f"{' '.join(message.split())} (see `{PROGRAM}{_verb(error)} --help`)")
+        return 2
+    except BenchError as error:
+        _say(str(error))
+        return error.exit_code
+    except (KeyboardInterrupt, typer.Abort):
+        _say("interrupted: the same command goes on from the last checkpoint")
+        return 130
+    return status if isinstance(status, int) else 0
+
+
+def _run(spec: RunSpec, results: Path, device: str, on_existing: str, quiet: bool) -> RunResult:
+    """Run with progress on stderr; whatever a library prints goes there too."""
+    from bench.observer import Silent
+    from bench.progress import Bars
+    from bench.run import run as run_spec
+
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(contextlib.redirect_stdout(sys.stderr))
+        observer = Silent() if quiet else stack.enter_context(Bars())
+        return run_spec(spec, results=results, device=device, on_existing=cast("OnExisting", on_existing), observer=observer)
+
+
+def _show(result: RunResult, path: Path, as_json: bool) -> None:
+    from bench.report.single import document, render
+
+    if as_json:
+        _print_json(document(result, path))
+        return
+    from rich.console import Console
+
+    Console().print(render(result))
+    print(f"\nresult: {path}")
+
+
+def _print_rows(rows: list[dict[str, Any]]) -> None:
+    """A table for the eyes: of cards and plugins their names and summaries, ``--json`` has the rest."""
+    from rich.console import Console
+    from rich.table import Table
+
+    if not rows:
+        print("none")
+        return
+    columns = ["name", "summary"] if "name" in rows[0] else list(rows[0])
+    table = Table()
+    for number, column in enumerate(columns):
+        table.add_column(column, overflow="fold", no_wrap=number == 0 and column == "name")
+    for row in rows:
+        table.add_row(*(_cell(row[column]) for column in columns))
+    Console().print(table)
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.1f}"
+    return "" if value is None else str(value)
+
+
+def _print_json(value: Any) -> None:
+    print(json.dumps(value, indent=2, allow_nan=False))
+
+
+def _choice(kind: str, value: str, known: tuple[str, ...]) -> None:
+    if value not in known:
+        raise UnknownName(kind, value, known)
+
+
+def _warn(problems: Iterable[BenchError]) -> None:
+    for problem in problems:
+        print(f"warning: {problem} (skipped)", file=sys.stderr)
+
+
+def _verb(error: typer.TyperException) -> str:
+    """" run" when the mistake was made in a verb, so that the hint points at its help."""
+    context = getattr(error, "ctx", None)
+    return f" {context.info_name}" if context is not None and context.parent is not None else ""
+
+
+def _say(line: str) -> None:
+    print(f"error: {line}", file=sys.stderr)

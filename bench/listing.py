@@ -1,0 +1,98 @@
+"""What ``python -m bench ls`` shows: one flat dict for each thing. Imports no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from bench import protocols
+from bench.data import cards
+from bench.errors import DamagedFile, UnknownName
+from bench.models import card as backbone_cards
+from bench.registry import METHODS
+from bench.report.scores import scores
+from bench.result import load_all, result_path
+
+Row = dict[str, Any]
+
+
+class Listing(NamedTuple):
+    """Rows of one kind, and the files that could not be read."""
+
+    rows: list[Row]
+    problems: list[DamagedFile]
+
+
+def methods() -> list[Row]:
+    """Built-in methods and those of installed packages."""
+    return [{"name": name, "summary": METHODS.summary(name)} for name in METHODS.names(third_party=True)]
+
+
+def backbones() -> list[Row]:
+    """Every backbone card."""
+    loaded = [backbone_cards.load_card(name) for name in backbone_cards.names()]
+    return [
+        {"name": card.name, "family": card.family, "summary": card.summary, "licence": card.licence} for card in loaded
+    ]
+
+
+def all_protocols() -> list[Row]:
+    """Every protocol, with what it trains on and scores."""
+    return [_protocol(protocols.load_protocol(name)) for name in protocols.names()]
+
+
+def data_sets() -> list[Row]:
+    """Every data-set card."""
+    return [cards.load_card(name).model_dump(mode="json") for name in cards.names()]
+
+
+def runs(results: Path) -> Listing:
+    """Every result file below ``results``, finished or not; mIoU in percent."""
+    loaded = load_all(results)
+    rows = []
+    for result in loaded.results:
+        spec, summary = result.spec, scores(result).summary
+        rows.append(
+            {
+                "protocol": spec.protocol,
+                "track": spec.track.name,
+                "backbone": spec.backbone,
+                "weights": "random" if spec.weights == "random" else "pretrained",
+                "method": spec.method,
+                "seed": spec.seed,
+                "state": result.state,
+                "source": summary["source"],
+                "unseen_mean": summary["unseen_mean"],
+                "path": str(result_path(spec, results)),
+            }
+        )
+    return Listing(rows, loaded.problems)
+
+
+KINDS: dict[str, Callable[[], list[Row]]] = {
+    "methods": methods,
+    "backbones": backbones,
+    "protocols": all_protocols,
+    "datasets": data_sets,
+}
+
+
+def listing(kind: str, results: Path) -> Listing:
+    """The rows of one kind: a key of KINDS, or "runs". Raises UnknownName."""
+    if kind == "runs":
+        return runs(results)
+    if kind not in KINDS:
+        raise UnknownName("thing to list", kind, [*KINDS, "runs"])
+    return Listing(KINDS[kind](), [])
+
+
+def _protocol(protocol: protocols.Protocol) -> Row:
+    return {
+        "name": protocol.name,
+        "summary": protocol.summary,
+        "source": protocol.source,
+        "tracks": [track.name for track in protocol.tracks],
+        "backbones": protocol.backbones,
+        "targets": {target.name: target.group for target in protocol.all_targets()},
+    }

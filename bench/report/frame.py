@@ -1,0 +1,90 @@
+"""Result files -> one pandas frame, a row for each complete run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import pandas as pd
+
+from bench.report.scores import scores
+from bench.report.single import COST
+from bench.result import RunResult
+from bench.spec import series_hash
+
+TARGET = "target:"
+"""Prefix of the columns that hold one target's mIoU."""
+
+
+def to_frame(results: Iterable[RunResult]) -> pd.DataFrame:
+    """One row per complete run: identity, mIoU in percent (summary and ``target:<name>``), cost, device.
+
+    ``variant`` names the settings that tell apart the series of one method and backbone; it is empty
+    where there is only one.
+    """
+    complete = [result for result in results if result.state == "complete"]
+    variants = _variants(complete)
+    rows = []
+    for result in complete:
+        spec, found = result.spec, scores(result)
+        rows.append(
+            {
+                "protocol": spec.protocol,
+                "track": spec.track.name,
+                "backbone": spec.backbone,
+                "method": spec.method,
+                "variant": variants[series_hash(spec)],
+                "weights": "random" if spec.weights == "random" else "pretrained",
+                "series": series_hash(spec),
+                "seed": spec.seed,
+                "device": result.provenance.device_name,
+                **found.summary,
+                **{TARGET + name: target.miou for name, target in found.targets.items()},
+                **{key: getattr(result.cost, key) for key in COST},
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def unseen_targets(results: Iterable[RunResult]) -> dict[tuple[str, str], list[str]]:
+    """The unseen targets of each (protocol, track), in the order the specs list them."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for result in results:
+        names = found.setdefault((result.spec.protocol, result.spec.track.name), [])
+        names += [t.name for t in result.spec.targets if t.group == "unseen" and t.name not in names]
+    return found
+
+
+def _variants(results: Iterable[RunResult]) -> dict[str, str]:
+    """Series hash -> "key=value, ..." of the settings in which it differs from its sisters."""
+    families: dict[tuple[str, ...], dict[str, dict[str, Any]]] = {}
+    for result in results:
+        spec = result.spec
+        family = (spec.protocol, spec.track.name, spec.backbone, spec.method, str(spec.weights == "random"))
+        settings = _flatten(spec.model_dump(mode="json", exclude={"seed"}))
+        families.setdefault(family, {})[series_hash(spec)] = settings
+    names = {}
+    for sisters in families.values():
+        keys = sorted({key for settings in sisters.values() for key in settings})
+        differing = [key for key in keys if len({repr(settings.get(key)) for settings in sisters.values()}) > 1]
+        for series, settings in sisters.items():
+            names[series] = ", ".join(f"{key}={_short(settings.get(key))}" for key in differing)
+    return names
+
+
+def _flatten(value: Any, prefix: str = "") -> dict[str, Any]:
+    if isinstance(value, dict):
+        items = [(str(key), item) for key, item in value.items()]
+    elif isinstance(value, list) and any(isinstance(item, dict) for item in value):
+        items = [(str(item.get("name", number)), item) for number, item in enumerate(value)]
+    else:
+        return {prefix: value}
+    flat = {}
+    for key, item in items:
+        flat |= _flatten(item, f"{prefix}.{key}" if prefix else key)
+    return flat
+
+
+def _short(value: Any) -> str:
+    text = str(value).replace(", ", " ")
+    return text if len(text) <= 24 else text[:21] + "..."

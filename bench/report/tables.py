@@ -1,0 +1,164 @@
+"""The leaderboard: ``leaderboard.md`` and ``leaderboard.csv`` from result files alone, the same bytes each time."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import pandas as pd
+
+from bench.errors import PrerequisiteError
+from bench.report.frame import TARGET, to_frame, unseen_targets
+from bench.report.scores import SUMMARY
+from bench.report.single import COST, backbone_title
+from bench.result import RunResult, write_atomically
+
+INTRODUCTION = """\
+# Leaderboard
+
+Made by `python -m bench report` from the result files beside it; do not edit. mIoU in percent over the classes
+present in the ground truth, mean ± standard deviation over seeds (ddof 1). Ranked by the mean of the unseen
+targets, within one protocol and one track only. Cost: one image of the training crop's size on the device named.
+"""
+
+
+class Stat(NamedTuple):
+    """Mean and sample standard deviation over seeds; NaN where there is none."""
+
+    mean: float
+    std: float
+
+
+class Series(NamedTuple):
+    """One row: the repetitions of one spec over seeds."""
+
+    keys: dict[str, str]
+    """protocol, track, backbone, method, variant, weights."""
+    seeds: int
+    stats: dict[str, Stat]
+    devices: tuple[str, ...]
+    latency: dict[str, float]
+    """Device -> mean latency in ms: never averaged over devices."""
+
+
+KEYS = ("protocol", "track", "backbone", "method", "variant", "weights")
+
+
+def write_leaderboard(results: Sequence[RunResult], root: Path) -> list[Path]:
+    """Write both files below ``root``; returns their paths. Raises PrerequisiteError when it cannot."""
+    rows = series(results)
+    texts = {"leaderboard.md": markdown(rows, results), "leaderboard.csv": comma_separated(rows)}
+    try:
+        for name, text in texts.items():
+            data = text.encode("utf-8")
+            write_atomically(root / name, lambda stream, data=data: stream.write(data))
+    except OSError as error:
+        raise PrerequisiteError(f"cannot write the leaderboard to {root}: {error.strerror or error}") from error
+    return [root / name for name in texts]
+
+
+def series(results: Sequence[RunResult]) -> list[Series]:
+    """Repetitions averaged; sorted by protocol, track, then falling mean of the unseen targets."""
+    frame = to_frame(results)
+    if frame.empty:
+        return []
+    rows = [_one_series(runs.sort_values("seed")) for _, runs in frame.groupby("series")]
+    return sorted(rows, key=_rank)
+
+
+def markdown(rows: Sequence[Series], results: Sequence[RunResult]) -> str:
+    """One table for each protocol and track."""
+    unseen = unseen_targets(result for result in results if result.state == "complete")
+    parts = [INTRODUCTION]
+    for (protocol, track), cities in sorted(unseen.items()):
+        mine = [row for row in rows if (row.keys["protocol"], row.keys["track"]) == (protocol, track)]
+        columns = ["source", "unseen_mean", *(TARGET + city for city in cities), *SUMMARY[2:]]
+        titles = [name.removeprefix(TARGET).replace("_", " ") for name in columns]
+        header = ["method", "backbone", *titles, "trainable", "GFLOPs", "latency, ms", "measured on", "seeds"]
+        lines = [_line(header), _line(["---", "---", *["---:"] * (len(header) - 4), "---", "---:"])]
+        lines += [_line(_cells(row, columns)) for row in mine]
+        parts.append(f"\n## {protocol}, track {track}\n\n" + "\n".join(lines) + "\n")
+    left_out = sum(result.state != "complete" for result in results)
+    if left_out:
+        parts.append(f"\nLeft out: {left_out} unfinished run{'s' if left_out > 1 else ''}.\n")
+    return "".join(parts)
+
+
+def comma_separated(rows: Sequence[Series]) -> str:
+    """Every number of the leaderboard and more: all targets, all costs, full names; four decimals."""
+    metrics = list(SUMMARY)
+    for row in rows:
+        metrics += [name for name in row.stats if name.startswith(TARGET) and name not in metrics]
+    metrics += list(COST)
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    names = [f"{name.removeprefix(TARGET)}_{kind}" for name in metrics for kind in Stat._fields]
+    writer.writerow([*KEYS, "seeds", "devices", *names])
+    for row in rows:
+        stats = [row.stats.get(name, Stat(math.nan, math.nan)) for name in metrics]
+        numbers = ["" if math.isnan(value) else f"{value:.4f}" for stat in stats for value in stat]
+        writer.writerow([*(row.keys[key] for key in KEYS), row.seeds, "; ".join(row.devices), *numbers])
+    return stream.getvalue()
+
+
+def _one_series(runs: pd.DataFrame) -> Series:
+    first = runs.iloc[0]
+    names = [str(column) for column in runs.columns if str(column).startswith(TARGET)]
+    stats = {name: _stat(runs[name]) for name in (*SUMMARY, *names, *COST) if not runs[name].isna().all()}
+    latency = {str(device): float(group.mean()) for device, group in runs.groupby("device")["latency_ms"]}
+    return Series(
+        keys={key: str(first[key]) for key in KEYS},
+        seeds=len(runs),
+        stats=stats,
+        devices=tuple(sorted({str(device) for device in runs["device"]})),
+        latency=latency,
+    )
+
+
+def _stat(values: pd.Series[float]) -> Stat:
+    """A score missing for one seed is missing in the mean: nothing is averaged away."""
+    numbers = values.astype(float)
+    return Stat(float(numbers.mean(skipna=False)), float(numbers.std(skipna=False)))
+
+
+def _rank(row: Series) -> tuple[str, str, float, str]:
+    unseen = row.stats.get("unseen_mean", Stat(math.nan, math.nan)).mean
+    names = "/".join(row.keys[key] for key in KEYS[2:])
+    return row.keys["protocol"], row.keys["track"], math.inf if math.isnan(unseen) else -round(unseen, 6), names
+
+
+def _cells(row: Series, columns: Sequence[str]) -> list[str]:
+    variant = f" ({row.keys['variant']})" if row.keys["variant"] else ""
+    devices = sorted(row.latency)
+    return [
+        row.keys["method"] + variant,
+        backbone_title(row.keys["backbone"], row.keys["weights"]),
+        *(_score(row.stats.get(name)) for name in columns),
+        _millions(row.stats.get("trainable_params")),
+        _plain(row.stats["gflops"].mean if "gflops" in row.stats else math.nan),
+        "; ".join(_plain(row.latency[device]) for device in devices),
+        "; ".join(devices),
+        str(row.seeds),
+    ]
+
+
+def _score(stat: Stat | None) -> str:
+    if stat is None or math.isnan(stat.mean):
+        return "n/a"
+    return f"{stat.mean:.1f}" if math.isnan(stat.std) else f"{stat.mean:.1f} ± {stat.std:.1f}"
+
+
+def _millions(stat: Stat | None) -> str:
+    return "n/a" if stat is None or math.isnan(stat.mean) else f"{stat.mean / 1e6:.2f} M"
+
+
+def _plain(value: float) -> str:
+    return "n/a" if math.isnan(value) else f"{value:.1f}"
+
+
+def _line(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"

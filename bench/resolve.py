@@ -1,0 +1,158 @@
+"""From what a user types to a RunSpec: families, defaults, overrides and ``--set``, all checked by name and type.
+
+Recipe, weakest first: defaults, the method's own, the protocol's, the protocol's for this method, ``--set``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from bench.data import cards
+from bench.errors import UnknownName, UserError
+from bench.models import card as backbone_cards
+from bench.protocols import Protocol, load_protocol
+from bench.registry import METHODS
+from bench.spec import HeadConfig, Precision, Recipe, RunSpec
+
+if TYPE_CHECKING:
+    from bench.models.card import BackboneCard
+
+Model = TypeVar("Model", bound=BaseModel)
+
+TOP_LEVEL = ("weights", "compile")
+"""``--set`` keys of the spec itself; the rest belong to the recipe, the head or the method."""
+
+
+class Setting(NamedTuple):
+    """One ``--set key=value``: which part of the spec, which field of it, and the value as read."""
+
+    part: str
+    field: str
+    value: Any
+    text: str
+
+
+def resolve(
+    method: str,
+    backbone: str,
+    protocol: str = "streets",
+    track: str = "native",
+    seed: int = 0,
+    precision: Precision | None = None,
+    sets: Iterable[str] = (),
+) -> RunSpec:
+    """The complete RunSpec. Raises UnknownName or UserError, in one line, for anything that does not hold."""
+    rules = load_protocol(protocol)
+    METHODS.check(method)
+    card = _backbone(backbone, rules)
+    chosen_track = rules.track(track)
+    plugin = METHODS.get(method)
+    config_type: type[BaseModel] = plugin.config
+    settings = [_setting(text, config_type) for text in sets]
+
+    for_method = dict(rules.methods.get(method, {}))
+    own_recipe = for_method.pop("recipe", {})
+    recipe = {**plugin.recipe, **rules.recipe, **own_recipe}
+    top = {setting.field: setting.value for setting in settings if setting.part == "spec"}
+    return _build(
+        RunSpec,
+        dict(
+            method=method,
+            method_config=_part(config_type, "method", for_method, settings).model_dump(mode="json"),
+            backbone=card.name,
+            backbone_config=card.config(),
+            weights=_weights(card, top.get("weights")),
+            head=_part(HeadConfig, "head", rules.head, settings),
+            protocol=rules.name,
+            source=rules.source,
+            targets=rules.all_targets(),
+            data=_revisions(rules),
+            track=chosen_track,
+            recipe=_part(Recipe, "recipe", recipe, settings),
+            precision=precision or rules.precision,
+            compile=top.get("compile", False),
+            seed=seed,
+        ),
+        "run",
+    )
+
+
+def known_keys(config_type: type[BaseModel]) -> list[str]:
+    """Every key ``--set`` takes for a method with this config."""
+    return [
+        *TOP_LEVEL,
+        *(f"recipe.{name}" for name in Recipe.model_fields),
+        *(f"head.{name}" for name in HeadConfig.model_fields),
+        *(f"method.{name}" for name in config_type.model_fields),
+    ]
+
+
+def _setting(text: str, config_type: type[BaseModel]) -> Setting:
+    key, equals, value = (piece.strip() for piece in text.partition("="))
+    if not equals or not key:
+        raise UserError(f"--set {text!r}: write key=value, for instance --set recipe.iterations=100")
+    part, dot, field = key.rpartition(".")
+    full = key if dot or key in TOP_LEVEL else f"method.{key}"
+    if full not in known_keys(config_type):
+        raise UnknownName("setting", key, known_keys(config_type))
+    if not dot:
+        part = "spec" if key in TOP_LEVEL else "method"
+    return Setting(part, field, _read(value), text)
+
+
+def _read(value: str) -> Any:
+    """JSON where it is JSON (numbers, true, null, lists), a list where there are commas, else the text."""
+    for candidate in (value, f"[{value}]"):
+        try:
+            return json.loads(candidate)
+        except json.JSONDecodeError:
+            continue
+    return value
+
+
+def _part(model: type[Model], part: str, overrides: Mapping[str, Any], settings: Iterable[Setting]) -> Model:
+    """One part of the spec: validated after each setting, so that an error names the one that caused it."""
+    values = dict(overrides)
+    built = _build(model, values, part)
+    for setting in settings:
+        if setting.part == part:
+            values[setting.field] = setting.value
+            built = _build(model, values, f"--set {setting.text}")
+    return built
+
+
+def _build(model: type[Model], values: Mapping[str, Any], what: str) -> Model:
+    try:
+        return model.model_validate(dict(values))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(piece) for piece in first["loc"])
+        if first["type"] == "extra_forbidden":
+            raise UnknownName(f"{what} field", where, model.model_fields) from error
+        raise UserError(f"{what}: {where + ': ' if where else ''}{first['msg']}") from error
+
+
+def _backbone(name: str, protocol: Protocol) -> BackboneCard:
+    exact = protocol.backbones.get(name, name)
+    if exact not in backbone_cards.names():
+        raise UnknownName("backbone", name, {*backbone_cards.names(), *protocol.backbones})
+    return backbone_cards.load_card(exact)
+
+
+def _weights(card: BackboneCard, wanted: object) -> str:
+    """The identity of the weights; absent ones are an error unless random ones are asked for by name."""
+    if wanted == "random":
+        return "random"
+    own = backbone_cards.weights_id(card)
+    if wanted not in (None, own):
+        raise UserError(f"--set weights={wanted}: only 'random', or the card's own {own}")
+    return own
+
+
+def _revisions(protocol: Protocol) -> dict[str, str]:
+    names = {protocol.source, *(target.dataset for target in protocol.all_targets())}
+    return {name: cards.revision(cards.load_card(name)) for name in sorted(names)}
