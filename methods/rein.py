@@ -75,7 +75,10 @@ class Rein(nn.Module):
         if not self.linked:
             return None
         per_block = self.transform(self.tokens())
-        return self.merge(torch.cat([per_block.amax(0), per_block.mean(0), per_block[-1]], dim=-1))
+        summary = torch.stack([per_block.amax(0), per_block.mean(0), per_block[-1]], dim=-1)
+        # Published weights have the three values of a channel next to each other, not three blocks of channels.
+        queries: Tensor = self.merge(summary.flatten(-2))
+        return queries
 
 
 def build(backbone: Backbone, make_head: HeadFactory, config: ReinConfig) -> Segmenter:

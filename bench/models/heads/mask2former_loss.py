@@ -1,0 +1,160 @@
+"""Mask2Former's loss (arXiv 2112.01527, section 3.3): all layers and images of a batch are matched and scored at once."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from scipy.optimize import linear_sum_assignment
+from torch import Tensor
+
+from bench.spec import HeadConfig
+
+EPS = 1.0
+"""Added above and below the line in dice."""
+
+
+class Matches(NamedTuple):
+    """One entry per matched (layer, query) and ground-truth mask, each (M,) int64; a mask is (image, class)."""
+
+    layer: Tensor
+    image: Tensor
+    query: Tensor
+    label: Tensor
+
+
+def mask2former_loss(
+    classes: Tensor, masks: Tensor, labels: Tensor, config: HeadConfig, points: Tensor | None = None
+) -> dict[str, Tensor]:
+    """Weighted losses per layer from logits (L, B, Q, K + 1), (L, B, Q, h, w) and labels (B, H, W), 255 ignored.
+
+    Ground truth is one mask per class present. `points` (P, 2), (x, y) in [0, 1], replaces all random points.
+    """
+    with torch.autocast(classes.device.type, enabled=False):
+        classes, masks = classes.float(), masks.float()
+        matches = match(classes.detach(), masks.detach(), labels, config, points)
+        class_losses = _class_losses(classes, matches, config.no_object)
+        mask_losses, dice_losses = _mask_losses(masks, labels, matches, config, points)
+    losses: dict[str, Tensor] = {}
+    last = len(classes) - 1
+    for layer in range(last + 1):
+        prefix = "" if layer == last else f"d{layer}."
+        losses[f"{prefix}loss_cls"] = config.class_weight * class_losses[layer]
+        losses[f"{prefix}loss_mask"] = config.mask_weight * mask_losses[layer]
+        losses[f"{prefix}loss_dice"] = config.dice_weight * dice_losses[layer]
+    return losses
+
+
+@torch.no_grad()
+def match(classes: Tensor, masks: Tensor, labels: Tensor, config: HeadConfig, points: Tensor | None) -> Matches:
+    """The cheapest assignment of queries to ground-truth masks in every layer and image."""
+    layers, batch, queries, outputs = classes.shape
+    known = outputs - 1
+    if points is None:
+        places = torch.rand(batch, config.loss_points, 2, device=masks.device)
+    else:
+        places = points.expand(batch, -1, -1)
+    predicted = sample_masks(masks.transpose(0, 1).flatten(1, 2), places)
+    wanted = torch.stack([sample_labels(labels, label, places) for label in range(known)], dim=-1)
+    probability = predicted.sigmoid()
+    cross_entropy = (F.softplus(predicted).sum(-1, keepdim=True) - predicted @ wanted) / places.shape[1]
+    total = probability.sum(-1, keepdim=True) + wanted.sum(1, keepdim=True)
+    dice = 1 - (2 * probability @ wanted + EPS) / (total + EPS)
+    mask_costs = (config.mask_weight * cross_entropy + config.dice_weight * dice).unflatten(1, (layers, queries))
+    costs = mask_costs.transpose(0, 1) - config.class_weight * classes.softmax(-1)[..., :-1]
+    return _assign(costs.cpu().numpy(), _present(labels, known).cpu().numpy(), masks.device)
+
+
+def _present(labels: Tensor, known: int) -> Tensor:
+    """Which classes occur in each image, (B, known) bool."""
+    offsets = (known + 1) * torch.arange(len(labels), device=labels.device)
+    counted = torch.where(labels < known, labels, known).flatten(1) + offsets[:, None]
+    return torch.bincount(counted.flatten(), minlength=len(labels) * (known + 1)).view(-1, known + 1)[:, :known] > 0
+
+
+def _assign(costs: np.ndarray, present: np.ndarray, device: torch.device) -> Matches:
+    """Hungarian matching of costs (L, B, Q, K) over the classes present in each image."""
+    found: list[np.ndarray] = [np.empty((4, 0), dtype=np.int64)]
+    for image in range(costs.shape[1]):
+        labels = np.flatnonzero(present[image])
+        for layer in range(len(costs)):
+            rows, columns = linear_sum_assignment(costs[layer, image][:, labels])
+            place = np.array([[layer], [image]]).repeat(len(rows), axis=1)
+            found.append(np.vstack([place, rows, labels[columns]]))
+    return Matches(*torch.from_numpy(np.hstack(found)).to(device))
+
+
+def _class_losses(classes: Tensor, matches: Matches, no_object: float) -> Tensor:
+    """Cross entropy per layer, weighted by class and averaged by the weights, (L,)."""
+    known = classes.shape[-1] - 1
+    target = torch.full(classes.shape[:3], known, device=classes.device)
+    target[matches.layer, matches.image, matches.query] = matches.label
+    weight = torch.where(target == known, no_object, 1.0)
+    entropy = F.cross_entropy(classes.flatten(0, 2), target.flatten(), reduction="none").view_as(weight)
+    return (weight * entropy).sum((1, 2)) / weight.sum((1, 2))
+
+
+def _mask_losses(
+    masks: Tensor, labels: Tensor, matches: Matches, config: HeadConfig, points: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    """Binary cross entropy and dice of the matched masks per layer, averaged over the layer's masks, (L,) each."""
+    chosen = masks[matches.layer, matches.image, matches.query]
+    places = uncertain_points(chosen.detach(), config) if points is None else points.expand(len(chosen), -1, -1)
+    predicted = sample_masks(chosen.unsqueeze(1), places).squeeze(1)
+    with torch.no_grad():
+        wanted = sample_labels(labels[matches.image], matches.label[:, None], places)
+    entropy = F.binary_cross_entropy_with_logits(predicted, wanted, reduction="none").mean(1)
+    probability = predicted.sigmoid()
+    overlap = 2 * (probability * wanted).sum(1) + EPS
+    dice = 1 - overlap / (probability.sum(1) + wanted.sum(1) + EPS)
+    count = torch.bincount(matches.layer, minlength=len(masks)).clamp(min=1)
+    zeros = masks.new_zeros(len(masks))
+    return (
+        zeros.index_add(0, matches.layer, entropy) / count,
+        zeros.index_add(0, matches.layer, dice) / count,
+    )
+
+
+@torch.no_grad()
+def uncertain_points(masks: Tensor, config: HeadConfig) -> Tensor:
+    """Points (M, P, 2) for masks (M, h, w): of oversampled random ones those nearest the mask's edge, and random ones.
+
+    PointRend's sampling (arXiv 1912.08193, section 3.1).
+    """
+    uncertain = int(config.importance * config.loss_points)
+    candidates = torch.rand(len(masks), int(config.oversample * config.loss_points), 2, device=masks.device)
+    certainty = sample_masks(masks.unsqueeze(1), candidates).squeeze(1).abs()
+    nearest = certainty.topk(uncertain, dim=1, largest=False, sorted=False).indices
+    kept = candidates.gather(1, nearest.unsqueeze(-1).expand(-1, -1, 2))
+    return torch.cat([kept, torch.rand(len(masks), config.loss_points - uncertain, 2, device=masks.device)], dim=1)
+
+
+def sample_masks(masks: Tensor, points: Tensor) -> Tensor:
+    """Bilinear samples of masks (M, C, h, w) at points (M, P, 2), zeros outside -> (M, C, P)."""
+    return F.grid_sample(masks, (2 * points - 1).unsqueeze(2), align_corners=False).squeeze(3)
+
+
+def sample_labels(labels: Tensor, label: Tensor | int, points: Tensor) -> Tensor:
+    """Bilinear samples of the masks `labels == label` at points (M, P, 2), zeros outside -> (M, P).
+
+    labels (M, H, W); `label` is one id or ids (M, 1). The masks themselves are never made.
+    """
+    height, width = labels.shape[-2:]
+    place = points * points.new_tensor([width, height]) - 0.5
+    corner = place.floor()
+    fraction = place - corner
+    x, y = corner.long().unbind(-1)
+    flat = labels.flatten(1)
+    result = torch.zeros_like(place[..., 0])
+    for down in (0, 1):
+        for right in (0, 1):
+            row, column = y + down, x + right
+            share = (fraction[..., 0] if right else 1 - fraction[..., 0]) * (
+                fraction[..., 1] if down else 1 - fraction[..., 1]
+            )
+            inside = (row >= 0) & (row < height) & (column >= 0) & (column < width)
+            index = row.clamp(0, height - 1) * width + column.clamp(0, width - 1)
+            result += share * (inside & (flat.gather(1, index) == label))
+    return result

@@ -1,0 +1,152 @@
+"""Weights: files checked and read, official names turned into ours, sizes adapted, everything loaded strictly."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from bench.api import Segmenter
+from bench.errors import DamagedFile
+from bench.models.backbones import ViTBackbone, resize_positions
+from bench.models.card import BackboneCard, file_sha256, weights_path
+
+State = dict[str, Tensor]
+
+UNUSED = ("norm.", "fc_norm.", "head.", "lm_head.", "mask_token")
+"""Parts of published backbones that the features do not pass through."""
+
+EVA02_NAMES = (
+    (r"\.attn\.q_bias$", ".attn.q_proj.bias"),
+    (r"\.attn\.v_bias$", ".attn.v_proj.bias"),
+    (r"\.mlp\.w1\.", ".mlp.fc1_g."),
+    (r"\.mlp\.w2\.", ".mlp.fc1_x."),
+    (r"\.mlp\.w3\.", ".mlp.fc2."),
+    (r"\.mlp\.ffn_ln\.", ".mlp.norm."),
+)
+"""Official EVA02 names -> timm's; names that match none are the same in both."""
+
+
+def read_weights(path: Path, sha256: str = "") -> State:
+    """Tensors of a .safetensors or torch file, half precision as float32.
+
+    Raises DamagedFile when the checksum (if given) is another or the file cannot be read.
+    """
+    if sha256 and file_sha256(path) != sha256:
+        raise DamagedFile(path, f"its sha256 is not {sha256}, the one in its card")
+    try:
+        state = load_file(path) if path.suffix == ".safetensors" else _read_torch(path)
+    except (SafetensorError, RuntimeError, OSError, EOFError, ValueError, KeyError) as error:
+        raise DamagedFile(path, f"cannot be read: {error}") from error
+    return {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in state.items()}
+
+
+def _read_torch(path: Path) -> State:
+    content = torch.load(path, map_location="cpu", weights_only=True)
+    content = content.get("state_dict", content.get("model", content))
+    return {name: tensor for name, tensor in content.items() if isinstance(tensor, Tensor)}
+
+
+def load_strict(module: nn.Module, state: Mapping[str, Tensor], path: Path) -> None:
+    """Load `state` into `module`; DamagedFile naming what is missing, unexpected or misshapen."""
+    own = module.state_dict()
+    problems = [f"missing {name}" for name in own if name not in state]
+    problems += [f"unexpected {name}" for name in state if name not in own]
+    problems += [
+        f"{name} has shape {tuple(state[name].shape)}, not {tuple(tensor.shape)}"
+        for name, tensor in own.items()
+        if name in state and state[name].shape != tensor.shape
+    ]
+    if problems:
+        more = f" and {len(problems) - 5} more" if len(problems) > 5 else ""
+        raise DamagedFile(path, "does not fit: " + "; ".join(problems[:5]) + more)
+    module.load_state_dict(dict(state))
+
+
+def load_backbone(backbone: ViTBackbone, card: BackboneCard) -> None:
+    """Load the card's weights; PrerequisiteError when they are absent, DamagedFile when they are not what they should be."""
+    path = weights_path(card)
+    load_backbone_state(backbone, read_weights(path, card.sha256), path)
+
+
+def load_backbone_state(backbone: ViTBackbone, state: Mapping[str, Tensor], path: Path) -> None:
+    """Load timm's, Facebook's or official EVA02 names; patch kernel and position embedding are resized to fit."""
+    converted = convert_names(state)
+    for axis in ("cos", "sin"):
+        table = converted.pop(f"rope.freqs_{axis}", None)
+        if table is not None:
+            _check_rope(backbone, axis, table, path)
+    kernel, positions = converted.get("patch_embed.proj.weight"), converted.get("pos_embed")
+    if kernel is not None and kernel.dim() == 4:
+        converted["patch_embed.proj.weight"] = resize_kernel(kernel, backbone.patch_size)
+    if positions is not None and positions.shape != backbone.vit.pos_embed.shape:
+        prefix = backbone.vit.pos_embed.shape[1] - backbone.grid[0] * backbone.grid[1]
+        side = round((positions.shape[1] - prefix) ** 0.5)
+        if side * side == positions.shape[1] - prefix:
+            converted["pos_embed"] = resize_positions(positions, (side, side), backbone.grid, prefix)
+    load_strict(backbone.vit, converted, path)
+
+
+def convert_names(state: Mapping[str, Tensor]) -> State:
+    """A backbone's published names -> timm's, without the parts that features do not pass through."""
+    converted: State = {}
+    for name, tensor in state.items():
+        if name.startswith(UNUSED):
+            continue
+        for pattern, replacement in EVA02_NAMES:
+            name = re.sub(pattern, replacement, name)
+        converted[name] = tensor
+    return converted
+
+
+def resize_kernel(kernel: Tensor, patch: int) -> Tensor:
+    """Patch kernel (C, 3, p, p) -> (C, 3, patch, patch), plain bicubic: what published Rein checkpoints were trained on."""
+    if kernel.shape[-1] == patch:
+        return kernel
+    return F.interpolate(kernel, size=(patch, patch), mode="bicubic", align_corners=False)
+
+
+def _check_rope(backbone: ViTBackbone, axis: str, table: Tensor, path: Path) -> None:
+    """The file's rotary table must be ours: it follows from the sizes, another one means another model."""
+    ours = backbone.rope_table(backbone.grid)
+    if ours is None:
+        raise DamagedFile(path, "has a rotary embedding, the model has none")
+    sine, cosine = ours.chunk(2, dim=-1)
+    expected = cosine if axis == "cos" else sine
+    if table.shape != expected.shape:
+        # Made for another grid; the model computes its own.
+        return
+    if not torch.allclose(table, expected.to(table.device), atol=1e-4):
+        raise DamagedFile(path, f"rope.freqs_{axis} is not the table of a {backbone.grid} grid of this model")
+
+
+def load_official(segmenter: Segmenter, checkpoint: Path | Mapping[str, Tensor]) -> None:
+    """Load a published Rein checkpoint into a segmenter of the same sizes.
+
+    `backbone.reins.*` goes to the adapter, `decode_head.*` to the head, and `backbone.*`, where the file has it, to the
+    backbone, which else is left as it is. Raises DamagedFile naming what does not fit.
+    """
+    path = checkpoint if isinstance(checkpoint, Path) else Path("<tensors>")
+    state = read_weights(checkpoint) if isinstance(checkpoint, Path) else checkpoint
+    adapter = _below(state, "backbone.reins.")
+    head = _below(state, "decode_head.")
+    backbone = {name: t for name, t in _below(state, "backbone.").items() if not name.startswith("reins.")}
+    if segmenter.adapter is not None:
+        load_strict(segmenter.adapter, adapter, path)
+    elif adapter:
+        raise DamagedFile(path, "has an adapter (backbone.reins.*), the method has none")
+    load_strict(segmenter.head, head, path)
+    if backbone:
+        if not isinstance(segmenter.backbone, ViTBackbone):
+            raise DamagedFile(path, "has a vision transformer, the backbone is another model")
+        load_backbone_state(segmenter.backbone, backbone, path)
+
+
+def _below(state: Mapping[str, Tensor], prefix: str) -> State:
+    return {name.removeprefix(prefix): tensor for name, tensor in state.items() if name.startswith(prefix)}
