@@ -28,7 +28,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     no_args_is_help=True,
-    help="Benchmark of domain generalized semantic segmentation: train on one source, score on domains nobody trained on.",
+    help="Domain generalized semantic segmentation: train on one source, score on domains nobody trained on.",
 )
 
 Results = Annotated[Path, typer.Option(help="Folder of the result files.")]
@@ -38,17 +38,17 @@ AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stdou
 @app.command()
 def run(
     method: Annotated[str, typer.Option(help="How the backbone is adapted; see `ls methods`.")],
-    backbone: Annotated[str, typer.Option(help="A family (the protocol picks the size) or an exact name; see `ls backbones`.")],
+    backbone: Annotated[str, typer.Option(help="A family or an exact name; see `ls backbones`.")],
     protocol: Annotated[str, typer.Option(help="What is trained on and scored; see `ls protocols`.")] = "streets",
     track: Annotated[str, typer.Option(help="How images are put through the model and scored.")] = "native",
     seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Seed of everything random.")] = 0,
     results: Results = Path("results"),
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
     precision: Annotated[str | None, typer.Option(help="fp32 or bf16; by default the protocol's.")] = None,
-    on_existing: Annotated[str, typer.Option(help="skip, rerun or error: what to do when the result is there.")] = "skip",
+    on_existing: Annotated[str, typer.Option(help="When the result is there: skip, rerun or error.")] = "skip",
     sets: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Set recipe.X, head.X, weights=random or a field of the method."),
+        typer.Option("--set", metavar="KEY=VALUE", help="recipe.X, head.X, a method's field, weights=random."),
     ] = None,
     as_json: AsJson = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress bars.")] = False,
@@ -96,7 +96,9 @@ def report(
     loaded = load_all(results)
     _warn(loaded.problems)
     if not loaded.results:
-        raise UserError(f"no result files below {results}: make one with `{PROGRAM} run --method rein --backbone eva02`")
+        raise UserError(
+            f"no result files below {results}: make one with `{PROGRAM} run --method rein --backbone eva02`"
+        )
     for path in write_leaderboard(loaded.results, results):
         print(path)
     if strict and loaded.problems:
@@ -129,7 +131,9 @@ def _run(spec: RunSpec, results: Path, device: str, on_existing: str, quiet: boo
     with contextlib.ExitStack() as stack:
         stack.enter_context(contextlib.redirect_stdout(sys.stderr))
         observer = Silent() if quiet else stack.enter_context(Bars())
-        return run_spec(spec, results=results, device=device, on_existing=cast("OnExisting", on_existing), observer=observer)
+        return run_spec(
+            spec, results=results, device=device, on_existing=cast("OnExisting", on_existing), observer=observer
+        )
 
 
 def _show(result: RunResult, path: Path, as_json: bool) -> None:
@@ -182,7 +186,7 @@ def _warn(problems: Iterable[BenchError]) -> None:
 
 
 def _verb(error: typer.TyperException) -> str:
-    """" run" when the mistake was made in a verb, so that the hint points at its help."""
+    """ " run" when the mistake was made in a verb, so that the hint points at its help."""
     context = getattr(error, "ctx", None)
     return f" {context.info_name}" if context is not None and context.parent is not None else ""
 

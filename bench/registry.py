@@ -77,9 +77,7 @@ class Registry(Generic[T]):
             package = point.dist.name if point.dist is not None else "unknown"
             name = f"{package}/{point.name}"
             if name in found and found[name].value != point.value:
-                raise UserError(
-                    f"two {self.kind}s are called {name!r}: {found[name].value} and {point.value}"
-                )
+                raise UserError(f"two {self.kind}s are called {name!r}: {found[name].value} and {point.value}")
             found[name] = point
         return found
 

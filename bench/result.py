@@ -21,7 +21,7 @@ from pydantic import Field, ValidationError, model_validator
 from bench.errors import DamagedFile, PrerequisiteError
 from bench.spec import Frozen, Group, RunSpec, spec_hash
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION: Literal[1] = 1
 
 
 class Provenance(Frozen):
@@ -145,7 +145,7 @@ def require_writable(root: Path) -> None:
 
 def write_result(result: RunResult, path: Path, per_image: PerImage) -> None:
     """Write the .npz, then the JSON, each atomically. A failed save raises PrerequisiteError."""
-    arrays = {name: np.asarray(counts, dtype=np.int32) for name, counts in per_image.items()}
+    arrays: dict[str, Any] = {name: np.asarray(counts, dtype=np.int32) for name, counts in per_image.items()}
     text = encode(result.model_dump(mode="json")) + "\n"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

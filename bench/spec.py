@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-SPEC_VERSION = 1
+SPEC_VERSION: Literal[1] = 1
 
 Group = Literal["source", "unseen", "weather", "corruption"]
 Precision = Literal["fp32", "bf16"]
@@ -41,9 +41,7 @@ class Recipe(Frozen):
     power: Annotated[float, Field(ge=0)] = 0.9
     """Exponent of the polynomial decay to 0."""
     clip_norm: Annotated[float, Field(gt=0)] | None = None
-    short_edges: Annotated[tuple[Positive, ...], Field(min_length=1)] = tuple(
-        256 + 256 * i // 5 for i in range(16)
-    )
+    short_edges: Annotated[tuple[Positive, ...], Field(min_length=1)] = tuple(256 + 256 * i // 5 for i in range(16))
     """Short edges in pixels; one is drawn per image (0.5x to 2.0x of 512 in steps of 0.1)."""
     long_edge_max: Positive = 2048
     cat_max_ratio: Fraction = 0.75

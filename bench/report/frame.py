@@ -79,7 +79,7 @@ def _flatten(value: Any, prefix: str = "") -> dict[str, Any]:
         items = [(str(item.get("name", number)), item) for number, item in enumerate(value)]
     else:
         return {prefix: value}
-    flat = {}
+    flat: dict[str, Any] = {}
     for key, item in items:
         flat |= _flatten(item, f"{prefix}.{key}" if prefix else key)
     return flat

@@ -8,11 +8,9 @@ from typing import Any
 from rich.console import Group as Stack
 from rich.console import RenderableType
 from rich.table import Table
-from rich.text import Text
 
 from bench.report.scores import SUMMARY, scores
 from bench.result import RunResult
-from bench.spec import Recipe
 
 RANDOM = "random weights"
 COST = {
@@ -54,7 +52,8 @@ def document(result: RunResult, path: Path) -> dict[str, Any]:
 def render(result: RunResult) -> RenderableType:
     """Targets, summary and cost of one run."""
     spec, found = result.spec, scores(result)
-    title = f"{spec.method} on {backbone_title(spec.backbone, spec.weights)}, {spec.protocol}/{spec.track.name}, seed {spec.seed}"
+    what = f"{spec.method} on {backbone_title(spec.backbone, spec.weights)}"
+    title = f"{what}, {spec.protocol}/{spec.track.name}, seed {spec.seed}"
     targets = Table(title=title, title_justify="left", caption="mIoU in percent", caption_justify="left")
     for column in ("target", "group"):
         targets.add_column(column, overflow="fold")
@@ -68,14 +67,14 @@ def render(result: RunResult) -> RenderableType:
         targets.add_row(name, target.group, str(target.images), _number(target.miou))
     targets.add_section()
     for key in SUMMARY:
-        targets.add_row(Text(SUMMARY_TITLES[key], style="bold"), "", "", Text(_number(found.summary[key]), style="bold"))
+        targets.add_row(SUMMARY_TITLES[key], "", "", _number(found.summary[key]), style="bold")
     return Stack(targets, "", _cost_table(result))
 
 
 def _cost_table(result: RunResult) -> Table:
     where, spec = result.provenance, result.spec
-    size = _image_size(spec.recipe)
-    device = f"one image of {size} px, {spec.precision}, {where.device_name}, {where.threads} threads"
+    size = spec.recipe.crop
+    device = f"one image of {size[0]} x {size[1]} px, {spec.precision}, {where.device_name}, {where.threads} threads"
     title = f"cost of {spec.method} on {backbone_title(spec.backbone, spec.weights)}: {device}"
     table = Table(title=title, title_justify="left", show_header=False)
     table.add_column("what")
@@ -86,10 +85,6 @@ def _cost_table(result: RunResult) -> Table:
     for key, value in result.seconds.model_dump().items():
         table.add_row(f"seconds, {key}", f"{value:.1f}")
     return table
-
-
-def _image_size(recipe: Recipe) -> str:
-    return f"{recipe.crop[0]} x {recipe.crop[1]}"
 
 
 def _number(value: float | None) -> str:

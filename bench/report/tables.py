@@ -6,6 +6,7 @@ import csv
 import io
 import math
 from collections.abc import Sequence
+from operator import methodcaller
 from pathlib import Path
 from typing import NamedTuple
 
@@ -54,8 +55,7 @@ def write_leaderboard(results: Sequence[RunResult], root: Path) -> list[Path]:
     texts = {"leaderboard.md": markdown(rows, results), "leaderboard.csv": comma_separated(rows)}
     try:
         for name, text in texts.items():
-            data = text.encode("utf-8")
-            write_atomically(root / name, lambda stream, data=data: stream.write(data))
+            write_atomically(root / name, methodcaller("write", text.encode("utf-8")))
     except OSError as error:
         raise PrerequisiteError(f"cannot write the leaderboard to {root}: {error.strerror or error}") from error
     return [root / name for name in texts]
