@@ -12,7 +12,6 @@ import numpy.typing as npt
 
 from bench.metrics import IGNORE
 
-
 __all__ = ["CLASSES", "IGNORE", "PALETTE", "colourise"]
 
 
@@ -53,4 +52,5 @@ def colourise(label: npt.NDArray[np.integer]) -> npt.NDArray[np.uint8]:
     """Train ids (H, W) to an RGB picture uint8 (H, W, 3); everything outside 0..18 is black."""
     table = np.zeros((256, 3), dtype=np.uint8)
     table[: len(PALETTE)] = PALETTE
-    return table[np.clip(label, 0, IGNORE)]
+    picture: npt.NDArray[np.uint8] = table[np.clip(label, 0, IGNORE)]
+    return picture

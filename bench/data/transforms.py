@@ -7,7 +7,7 @@ mmsegmentation pipeline its configuration names).
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Generator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import NamedTuple
 
@@ -108,7 +108,7 @@ class TrainStream:
         items = [self.item(step * size + i) for i in range(size)]
         return Batch(np.stack([image for image, _ in items]), np.stack([label for _, label in items]))
 
-    def batches(self, start: int, stop: int, ahead: int = 4) -> Iterator[Batch]:
+    def batches(self, start: int, stop: int, ahead: int = 4) -> Generator[Batch, None, None]:
         """Batches of steps start..stop-1, made by a thread that runs up to `ahead` steps ahead."""
         size = self.recipe.batch_size
         coming = (self.index(item) for item in range(start * size, stop * size))
@@ -126,9 +126,7 @@ class TrainStream:
                 self.dataset.cancel()
 
 
-def _resize(
-    image: Image, label: Image, recipe: Recipe, rng: np.random.Generator
-) -> tuple[Image, Image]:
+def _resize(image: Image, label: Image, recipe: Recipe, rng: np.random.Generator) -> tuple[Image, Image]:
     height, width = image.shape[:2]
     edge = recipe.short_edges[int(rng.integers(len(recipe.short_edges)))]
     scale = min(edge / min(height, width), recipe.long_edge_max / max(height, width))

@@ -1,0 +1,121 @@
+"""The one evaluator: a model and a target in, confusion matrices out."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import groupby
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from bench.data.corruptions import corrupt
+from bench.data.reader import Sample, SegmentationDataset
+from bench.inference import Layout, predict_logits
+from bench.metrics import confusion
+from bench.observer import Observer, Silent
+from bench.result import TargetResult
+from bench.spec import Target
+
+_BATCH = 8
+_BATCH_PIXELS = 2**21  # large images go one at a time
+_AHEAD = 2
+
+
+class Evaluation(NamedTuple):
+    """Scores of one target."""
+
+    result: TargetResult
+    per_image: npt.NDArray[np.int32]
+    """(images, classes, classes); rows are the truth."""
+
+
+def evaluate(
+    logits: Callable[[Tensor], Tensor],
+    target: Target,
+    dataset: SegmentationDataset,
+    layout: Layout,
+    device: torch.device | str = "cpu",
+    observer: Observer | None = None,
+) -> Evaluation:
+    """Score `logits` (images to class scores, see `predict_logits`) on the target's images.
+
+    Images are fed at their own size and scored at that of their label map, to which the scores (not
+    the classes) are resized. Samples are read and corrupted in threads ahead of the model.
+    """
+    observer = observer or Silent()
+    images = len(dataset) if target.images is None else target.images
+    began = time.monotonic()
+    observer.start(target.name, images)
+    matrices: list[npt.NDArray[np.int64]] = []
+    for samples in _batches(dataset, target, images):
+        stacked = torch.from_numpy(np.stack([sample.image for sample in samples]))
+        batch = stacked.to(device).permute(0, 3, 1, 2).float().div_(255)
+        scores = predict_logits(logits, batch, layout.crop, layout.stride)
+        matrices += _score(scores, samples, len(dataset.classes))
+        observer.advance(target.name, len(samples))
+    observer.finish(target.name)
+    per_image = np.stack(matrices)
+    result = TargetResult(
+        group=target.group,
+        images=images,
+        confusion=per_image.sum(axis=0).tolist(),
+        file_list_hash=dataset.file_list_hash(images),
+        seconds=time.monotonic() - began,
+    )
+    return Evaluation(result, per_image.astype(np.int32))
+
+
+def prefetch(targets: Sequence[Target], datasets: Mapping[str, SegmentationDataset]) -> None:
+    """Start reading the images of `targets`, in order, in the background."""
+    for target in targets:
+        dataset = datasets[target.dataset]
+        dataset.prefetch(range(len(dataset) if target.images is None else target.images))
+
+
+def _score(scores: Tensor, samples: list[Sample], classes: int) -> list[npt.NDArray[np.int64]]:
+    size = samples[0].label.shape
+    if tuple(scores.shape[-2:]) != size:
+        scores = F.interpolate(scores.float(), size=size, mode="bilinear", align_corners=False)
+    found = scores.argmax(dim=1).to(torch.uint8).cpu().numpy()
+    return [confusion(one, sample.label, classes) for one, sample in zip(found, samples, strict=True)]
+
+
+def _batches(dataset: SegmentationDataset, target: Target, images: int) -> Iterator[list[Sample]]:
+    """The target's samples, batched while they are of one size, made by a thread running ahead."""
+    with ThreadPoolExecutor(1, thread_name_prefix="evaluate") as worker:
+        queue: deque[Future[list[Sample]]] = deque()
+        try:
+            for first in range(0, images, _BATCH):
+                indices = range(first, min(first + _BATCH, images))
+                queue.append(worker.submit(_samples, dataset, target, indices))
+                if len(queue) > _AHEAD:
+                    yield from _same_size(queue.popleft().result())
+            while queue:
+                yield from _same_size(queue.popleft().result())
+        finally:
+            worker.shutdown(cancel_futures=True)
+
+
+def _samples(dataset: SegmentationDataset, target: Target, indices: range) -> list[Sample]:
+    samples = [dataset[index] for index in indices]
+    if target.corruption is None or target.severity is None:
+        return samples
+    return [
+        sample._replace(image=corrupt(sample.image, target.corruption, target.severity, seed=index))
+        for index, sample in zip(indices, samples, strict=True)
+    ]
+
+
+def _same_size(samples: list[Sample]) -> Iterator[list[Sample]]:
+    for _, group in groupby(samples, key=lambda sample: (sample.image.shape, sample.label.shape)):
+        same = list(group)
+        height, width = same[0].image.shape[:2]
+        size = max(1, _BATCH_PIXELS // (height * width))
+        yield from (same[first : first + size] for first in range(0, len(same), size))

@@ -1,0 +1,201 @@
+"""RunSpec -> RunResult: train or go on, evaluate each target, measure the cost; saved after each part."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from lightning_fabric import Fabric
+
+from bench import inference, provenance
+from bench.api import Segmenter
+from bench.data.corruptions import require_corruption
+from bench.data.reader import SegmentationDataset, open_dataset
+from bench.errors import DamagedFile, UserError
+from bench.evaluate import evaluate, prefetch
+from bench.models.build import build_segmenter
+from bench.observer import Observer, Silent
+from bench.profile import measure
+from bench.result import (
+    Provenance,
+    RunResult,
+    Seconds,
+    read_per_image,
+    read_result,
+    require_writable,
+    result_path,
+    set_aside,
+    write_result,
+)
+from bench.spec import Precision, RunSpec, spec_hash
+from bench.train import train
+
+OnExisting = Literal["skip", "rerun", "error"]
+
+
+def run(
+    spec: RunSpec,
+    *,
+    results: Path,
+    device: str = "auto",
+    on_existing: OnExisting = "skip",
+    observer: Observer | None = None,
+) -> RunResult:
+    """Do what of `spec` is not yet done below the folder `results`, and return the complete result.
+
+    A complete result is returned as it is (`skip`), refused (`error`) or made again (`rerun`); a
+    partial one, or a training that was interrupted, is gone on with. Raises PrerequisiteError before
+    anything slow when `results` cannot be written, DamagedFile for files that cannot be trusted, and
+    UserError for a device that is not there.
+    """
+    observer = observer or Silent()
+    began = time.monotonic()
+    require_writable(results)
+    path, weights = result_path(spec, results), weights_path(spec, results)
+    existing = _existing(path, on_existing)
+    if existing is not None and existing.state == "complete":
+        if on_existing == "skip":
+            return existing
+        existing = None
+        weights.unlink(missing_ok=True)
+    source, datasets = open_dataset(spec.source), _open_targets(spec)
+    fabric = make_fabric(device, spec.precision)
+    segmenter = build_segmenter(spec)
+    if spec.compile:
+        segmenter.backbone.compile()
+    training = train(
+        segmenter,
+        source,
+        spec.recipe,
+        seed=spec.seed,
+        spec_hash=spec_hash(spec),
+        checkpoint=weights,
+        fabric=fabric,
+        observer=observer,
+    )
+    if training.steps:
+        existing = None  # of other weights than these
+    earlier = existing.seconds if existing else Seconds(total=training.earlier)
+    result = RunResult(
+        state="partial",
+        spec=spec,
+        spec_hash=spec_hash(spec),
+        provenance=_provenance(fabric),
+        targets=existing.targets if existing else {},
+        curve=training.curve,
+        seconds=earlier.model_copy(update={"train": training.seconds}),
+    )
+    per_image = read_per_image(path, existing) if existing else {}
+    job = _Job(result, per_image, path, observer, began - earlier.total)
+    job.evaluate_all(segmenter, datasets, fabric)
+    return job.complete(segmenter, fabric)
+
+
+def weights_path(spec: RunSpec, results: Path) -> Path:
+    """Where a run's trainable weights and its checkpoints are kept (one file, not for committing)."""
+    return results / ".runs" / f"{spec_hash(spec)[:12]}-s{spec.seed}" / "weights.safetensors"
+
+
+def make_fabric(device: str, precision: Precision) -> Fabric:
+    """Lightning Fabric on `auto` (CUDA if there is one, else the CPU), `cpu`, `cuda` or `cuda:N`.
+
+    Raises UserError for a device that is not there.
+    """
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    kind, _, number = device.partition(":")
+    if kind not in ("cpu", "cuda") or (number and (kind == "cpu" or not number.isdecimal())):
+        raise UserError(f"unknown device {device!r} (known: auto, cpu, cuda, cuda:N)")
+    if kind == "cuda" and int(number or 0) >= torch.cuda.device_count():
+        raise UserError(f"device {device!r} is not there: this machine has {torch.cuda.device_count()} CUDA devices")
+    devices: Any = 1 if kind == "cpu" else [int(number or 0)]
+    return Fabric(accelerator=kind, devices=devices, precision="bf16-mixed" if precision == "bf16" else "32-true")
+
+
+class _Job:
+    """A result that grows; every growth is written before the next begins."""
+
+    def __init__(
+        self,
+        result: RunResult,
+        per_image: dict[str, npt.NDArray[np.int32]],
+        path: Path,
+        observer: Observer,
+        began: float,
+    ) -> None:
+        self.result, self.per_image, self.path = result, per_image, path
+        self.observer, self.began = observer, began
+
+    def evaluate_all(self, segmenter: Segmenter, datasets: dict[str, SegmentationDataset], fabric: Fabric) -> None:
+        """Score every target that the result does not have yet."""
+        spec = self.result.spec
+        layout = inference.layout(spec)
+        left = [target for target in spec.targets if target.name not in self.result.targets]
+        with fabric.autocast():
+            for place, target in enumerate(left):
+                prefetch(left[place : place + 2], datasets)
+                done = evaluate(
+                    segmenter.logits, target, datasets[target.dataset], layout, fabric.device, self.observer
+                )
+                self.per_image[target.name] = done.per_image
+                self._save(
+                    spent={"evaluate": done.result.seconds},
+                    targets=self.result.targets | {target.name: done.result},
+                )
+
+    def complete(self, segmenter: Segmenter, fabric: Fabric) -> RunResult:
+        """Measure the cost and close the result."""
+        spec = self.result.spec
+        began = time.monotonic()
+        self.observer.start("profile", 1)
+        cost = measure(segmenter, spec.recipe.crop, inference.layout(spec), fabric)
+        self.observer.advance("profile")
+        self.observer.finish("profile")
+        self._save(spent={"profile": time.monotonic() - began}, cost=cost, state="complete")
+        return self.result
+
+    def _save(self, spent: dict[str, float], **fields: Any) -> None:
+        before = self.result.seconds
+        seconds = {name: getattr(before, name) + more for name, more in spent.items()}
+        seconds["total"] = time.monotonic() - self.began
+        fields["seconds"] = before.model_copy(update=seconds)
+        self.result = RunResult.model_validate(dict(self.result) | fields)
+        write_result(self.result, self.path, self.per_image)
+
+
+def _existing(path: Path, on_existing: OnExisting) -> RunResult | None:
+    try:
+        found = read_result(path)
+    except FileNotFoundError:
+        return None
+    except DamagedFile as error:
+        if on_existing == "rerun":
+            set_aside(path)
+            return None
+        advice = "--on-existing rerun keeps it as *.damaged and starts again"
+        raise DamagedFile(path, f"{error.reason}; {advice}") from error
+    if found.state == "complete" and on_existing == "error":
+        raise UserError(f"there is a result already: {path} (--on-existing skip returns it, rerun makes it again)")
+    return found
+
+
+def _open_targets(spec: RunSpec) -> dict[str, SegmentationDataset]:
+    """The targets' data sets, each opened once; what a target asks for is checked before training."""
+    datasets: dict[str, SegmentationDataset] = {}
+    for target in spec.targets:
+        dataset = datasets.setdefault(target.dataset, open_dataset(target.dataset))
+        if target.images is not None and target.images > len(dataset):
+            raise UserError(f"target {target.name} wants {target.images} images; {dataset.name} has {len(dataset)}")
+        if target.corruption is not None:
+            require_corruption(target.corruption)
+    return datasets
+
+
+def _provenance(fabric: Fabric) -> Provenance:
+    device = fabric.device
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else None
+    return provenance.collect(device.type, name, torch.get_num_threads())

@@ -1,0 +1,204 @@
+"""The one training loop: AdamW on the labelled source, and nothing but the source.
+
+Every random draw of step t (samples, augmentation, torch's generator) is a pure function of
+(seed, t). A checkpoint therefore needs no generator states, and a run that was killed and goes on
+gives, on the same machine, the same bits as one that was not.
+"""
+
+from __future__ import annotations
+
+import math
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from lightning_fabric import Fabric
+
+from bench.api import Segmenter
+from bench.checkpoint import Progress, load_checkpoint, save_checkpoint
+from bench.data.reader import SegmentationDataset
+from bench.data.transforms import Batch, TrainStream
+from bench.errors import BenchError
+from bench.observer import Observer, Silent
+from bench.result import CurvePoint
+from bench.spec import Recipe
+
+_CURVE_POINTS = 100
+_CHECKPOINT_SECONDS = 20.0
+
+
+class Diverged(BenchError):
+    """The loss or its gradient stopped being a number."""
+
+
+class Training(NamedTuple):
+    """What a finished training has to tell."""
+
+    curve: list[CurvePoint]
+    seconds: float
+    """Wall time of all attempts."""
+    earlier: float
+    """That of the attempts before this one."""
+    steps: int
+    """Iterations done in this attempt: 0 if training was finished before."""
+
+
+def lr_factor(step: int, recipe: Recipe) -> float:
+    """Learning rate of iteration `step` (from 0) as a share of the base: linear warm-up, then poly to 0."""
+    if step < recipe.warmup:
+        return (step + 1) / (recipe.warmup + 1)
+    left = 1 - (step - recipe.warmup) / max(recipe.iterations - recipe.warmup, 1)
+    return float(left**recipe.power)
+
+
+def parameter_groups(segmenter: Segmenter, recipe: Recipe) -> list[dict[str, Any]]:
+    """Trainable parameters by (learning-rate factor, decayed or not), as the segmenter says of each."""
+    groups: dict[tuple[float, bool], list[torch.nn.Parameter]] = {}
+    for name, parameter in segmenter.named_parameters():
+        if parameter.requires_grad:
+            kind = (segmenter.lr_scale(name), segmenter.no_decay(name))
+            groups.setdefault(kind, []).append(parameter)
+    return [
+        {"params": held, "lr_scale": scale, "weight_decay": 0.0 if exempt else recipe.weight_decay}
+        for (scale, exempt), held in groups.items()
+    ]
+
+
+def step_seed(seed: int, step: int) -> int:
+    """Seed of torch's generators for one step."""
+    return int(np.random.SeedSequence((seed, 3, step)).generate_state(1, np.uint64)[0])
+
+
+def train(
+    segmenter: Segmenter,
+    source: SegmentationDataset,
+    recipe: Recipe,
+    *,
+    seed: int,
+    spec_hash: str,
+    checkpoint: Path,
+    fabric: Fabric,
+    observer: Observer | None = None,
+    checkpoint_seconds: float = _CHECKPOINT_SECONDS,
+) -> Training:
+    """Train `segmenter` in place, going on from `checkpoint` if there is one.
+
+    Saves every `checkpoint_seconds`, when interrupted (SIGINT, SIGTERM: KeyboardInterrupt follows the
+    save), and at the end, then without the optimiser. Raises Diverged when the loss is not finite and
+    DamagedFile for a checkpoint that cannot be used.
+    """
+    observer = observer or Silent()
+    optimizer = torch.optim.AdamW(parameter_groups(segmenter, recipe), lr=recipe.lr, betas=recipe.betas, fused=True)
+    model, wrapped = fabric.setup(segmenter, optimizer)
+    model.mark_forward_method("loss")
+    progress = load_checkpoint(checkpoint, spec_hash, segmenter, optimizer) or Progress(spec_hash=spec_hash)
+    first, earlier = progress.step, progress.seconds
+    observer.start("train", recipe.iterations, first)
+    if first < recipe.iterations:
+        segmenter.train()
+        loop = _Loop(fabric, model, wrapped, recipe, seed, progress)
+        stream = TrainStream(source, recipe, seed).batches(first, recipe.iterations)
+        last_saved = time.monotonic()
+        with _interruption() as interrupted, closing(stream) as batches:
+            for batch in batches:
+                loss = loop.step(batch)
+                observer.advance("train", 1, f"loss {loss:.2f}")
+                late = time.monotonic() - last_saved > checkpoint_seconds
+                if interrupted.is_set() or (late and progress.step < recipe.iterations):
+                    save_checkpoint(checkpoint, progress, segmenter, optimizer)
+                    last_saved = time.monotonic()
+                if interrupted.is_set():
+                    raise KeyboardInterrupt
+        save_checkpoint(checkpoint, progress, segmenter)
+    segmenter.eval()
+    observer.finish("train")
+    return Training(progress.curve, progress.seconds, earlier, progress.step - first)
+
+
+class _Loop:
+    """One iteration at a time; keeps `progress` true after each."""
+
+    def __init__(
+        self, fabric: Fabric, model: Any, optimizer: Any, recipe: Recipe, seed: int, progress: Progress
+    ) -> None:
+        self.fabric, self.model, self.optimizer = fabric, model, optimizer
+        self.recipe, self.seed, self.progress = recipe, seed, progress
+        self.every = max(1, recipe.iterations // _CURVE_POINTS)
+        self.clock = time.monotonic()
+
+    def step(self, batch: Batch) -> float:
+        """Do iteration `progress.step`; returns its loss."""
+        step = self.progress.step
+        torch.manual_seed(step_seed(self.seed, step))
+        rate = self.recipe.lr * lr_factor(step, self.recipe)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate * group["lr_scale"]
+        images = torch.from_numpy(batch.images).to(self.fabric.device).float().div_(255)
+        labels = torch.from_numpy(batch.labels).to(self.fabric.device).long()
+        loss = torch.stack([term.float() for term in self.model.loss(images, labels).values()]).sum()
+        value = float(loss.detach())
+        self._require_finite(value, "loss")
+        self.optimizer.zero_grad(set_to_none=True)
+        self.fabric.backward(loss)
+        self._clip()
+        self.optimizer.step()
+        self._record(value, rate)
+        return value
+
+    def _clip(self) -> None:
+        if self.recipe.clip_norm is not None:
+            held = [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
+            norm = torch.nn.utils.clip_grad_norm_(held, self.recipe.clip_norm)
+            self._require_finite(float(norm), "gradient")
+
+    def _require_finite(self, value: float, what: str) -> None:
+        if not math.isfinite(value):
+            raise Diverged(
+                f"the {what} is {value} at iteration {self.progress.step}; lower recipe.lr, "
+                "set recipe.clip_norm, or use --precision fp32"
+            )
+
+    def _record(self, loss: float, rate: float) -> None:
+        progress, now = self.progress, time.monotonic()
+        progress.step += 1
+        progress.seconds += now - self.clock
+        self.clock = now
+        progress.recent.append(loss)
+        if progress.step % self.every == 0 or progress.step == self.recipe.iterations:
+            mean = float(np.mean(progress.recent))
+            progress.curve.append(CurvePoint(iteration=progress.step, loss=mean, lr=rate))
+            progress.recent.clear()
+
+
+@contextmanager
+def _interruption() -> Iterator[threading.Event]:
+    """An event that SIGINT or SIGTERM sets, so that a step is finished before training stops.
+
+    A second signal acts as usual, at once. Outside the main thread signals are left alone.
+    """
+    asked = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield asked
+        return
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def restore() -> None:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+    def ask(_number: int, _frame: object) -> None:
+        asked.set()
+        restore()
+
+    for number in before:
+        signal.signal(number, ask)
+    try:
+        yield asked
+    finally:
+        restore()
