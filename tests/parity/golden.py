@@ -107,10 +107,15 @@ class GoldenHead(NamedTuple):
         return Mask2FormerHead(channels, classes, sizes, linked, self.config["encoder_heads"])
 
 
+def build_untrained(config: dict[str, Any]) -> Segmenter:
+    """The segmenter a case describes, with random weights."""
+    method = METHODS.get("rein")
+    options = method.config.model_validate({"tokens": config["token_length"], "rank": config["lora_dim"]})
+    return method.build(build_backbone(backbone_card(config)), GoldenHead(config), options)
+
+
 def build_case(case: Case) -> Segmenter:
     """The case's segmenter with the case's weights, through the loader of published checkpoints."""
-    method = METHODS.get("rein")
-    options = method.config.model_validate({"tokens": case.config["token_length"], "rank": case.config["lora_dim"]})
-    segmenter = method.build(build_backbone(backbone_card(case.config)), GoldenHead(case.config), options)
+    segmenter = build_untrained(case.config)
     load_official(segmenter, case.weights)
     return segmenter.eval()
