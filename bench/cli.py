@@ -6,7 +6,7 @@ import contextlib
 import json
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
@@ -59,12 +59,13 @@ def run(
     if precision is not None:
         _choice("--precision", precision, PRECISIONS)
 
-    from bench.resolve import resolve
-    from bench.result import result_path
+    with _interruptible():
+        from bench.resolve import resolve
+        from bench.result import result_path
 
-    spec = resolve(method, backbone, protocol, track, seed, cast("Precision | None", precision), sets or [])
-    result = _run(spec, results, device, on_existing, quiet)
-    _show(result, result_path(spec, results), as_json)
+        spec = resolve(method, backbone, protocol, track, seed, cast("Precision | None", precision), sets or [])
+        result = _run(spec, results, device, on_existing, quiet)
+        _show(result, result_path(spec, results), as_json)
 
 
 @app.command()
@@ -111,15 +112,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
         status = app(list(arguments) if arguments is not None else None, prog_name=PROGRAM, standalone_mode=False)
     except typer.TyperException as error:
         if message := error.format_message():
-            _say(f"{' '.join(message.split())} (see `{PROGRAM}{_verb(error)} --help`)")
+            _say(f"error: {' '.join(message.split())} (see `{PROGRAM}{_verb(error)} --help`)")
         return 2
     except BenchError as error:
-        _say(str(error))
+        _say(f"error: {error}")
         return error.exit_code
     except (KeyboardInterrupt, typer.Abort):
-        _say("interrupted: the same command goes on from the last checkpoint")
         return 130
     return status if isinstance(status, int) else 0
+
+
+@contextlib.contextmanager
+def _interruptible() -> Iterator[None]:
+    """Turn Ctrl-C into one line and status 130."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        _say("interrupted: the same command goes on from the last checkpoint")
+        raise typer.Exit(130) from None
 
 
 def _run(spec: RunSpec, results: Path, device: str, on_existing: str, quiet: bool) -> RunResult:
@@ -192,4 +202,4 @@ def _verb(error: typer.TyperException) -> str:
 
 
 def _say(line: str) -> None:
-    print(f"error: {line}", file=sys.stderr)
+    print(line, file=sys.stderr)

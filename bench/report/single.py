@@ -54,7 +54,7 @@ def render(result: RunResult) -> RenderableType:
     spec, found = result.spec, scores(result)
     what = f"{spec.method} on {backbone_title(spec.backbone, spec.weights)}"
     title = f"{what}, {spec.protocol}/{spec.track.name}, seed {spec.seed}"
-    targets = Table(title=title, title_justify="left", caption="mIoU in percent", caption_justify="left")
+    targets = Table()
     for column in ("target", "group"):
         targets.add_column(column, overflow="fold")
     for column in ("images", "mIoU"):
@@ -68,30 +68,31 @@ def render(result: RunResult) -> RenderableType:
     targets.add_section()
     for key in SUMMARY:
         targets.add_row(SUMMARY_TITLES[key], "", "", _number(found.summary[key]), style="bold")
-    return Stack(targets, "", _cost_table(result))
+    return Stack(f"{title} (mIoU in percent)", targets, "", *_cost(result))
 
 
-def _cost_table(result: RunResult) -> Table:
+def _cost(result: RunResult) -> tuple[str, Table]:
+    """A line that says what was measured on what, and the table."""
     where, spec = result.provenance, result.spec
     size = spec.recipe.crop
     device = f"one image of {size[0]} x {size[1]} px, {spec.precision}, {where.device_name}, {where.threads} threads"
     title = f"cost of {spec.method} on {backbone_title(spec.backbone, spec.weights)}: {device}"
-    table = Table(title=title, title_justify="left", show_header=False)
+    table = Table(show_header=False)
     table.add_column("what")
     table.add_column("value", justify="right")
     for key, name in COST.items():
-        table.add_row(name, _cost(getattr(result.cost, key, None)))
+        table.add_row(name, _amount(getattr(result.cost, key, None)))
     table.add_section()
     for key, value in result.seconds.model_dump().items():
         table.add_row(f"seconds, {key}", f"{value:.1f}")
-    return table
+    return title, table
 
 
 def _number(value: float | None) -> str:
     return "n/a" if value is None else f"{value:.1f}"
 
 
-def _cost(value: float | None) -> str:
+def _amount(value: float | None) -> str:
     if value is None:
         return "n/a"
     return f"{value:,}" if isinstance(value, int) else f"{value:,.2f}"

@@ -1,0 +1,112 @@
+"""Shared fixtures: a small spec and results made from it. Imports no torch, so the light tests run without it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+# Each xdist worker is one core's worth: more threads only fight over the cores.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
+        os.environ.setdefault(variable, "1")
+
+from bench.result import Cost, CurvePoint, Provenance, RunResult, Seconds, TargetResult
+from bench.spec import HeadConfig, Recipe, RunSpec, Target, Track, spec_hash
+
+CLASSES = 3
+IMAGES = 2
+
+TARGETS = (
+    Target(name="home", dataset="toy-home", group="source"),
+    Target(name="east", dataset="toy-east", group="unseen"),
+    Target(name="west", dataset="toy-west", group="unseen"),
+    Target(name="mist", dataset="toy-mist", group="weather"),
+    Target(name="contrast", dataset="toy-east", group="corruption", corruption="contrast", severity=3),
+)
+
+SpecFactory = Callable[..., RunSpec]
+ResultFactory = Callable[..., RunResult]
+
+
+@pytest.fixture
+def make_spec() -> SpecFactory:
+    """A spec with five targets; keyword arguments replace its fields."""
+
+    def make(**fields: Any) -> RunSpec:
+        defaults: dict[str, Any] = {
+            "method": "toy",
+            "method_config": {"rank": 4, "linked": True, "scale": 0.001},
+            "backbone": "vit-toy",
+            "backbone_config": {"patch_size": 8, "mean": [0.5, 0.5, 0.5]},
+            "weights": "sha256:" + "0" * 64,
+            "head": HeadConfig(hidden=8, heads=2),
+            "protocol": "toyland",
+            "source": "toy-train",
+            "targets": TARGETS,
+            "data": {"toy-train": "1", "toy-home": "1", "toy-east": "1", "toy-west": "1", "toy-mist": "1"},
+            "track": Track(name="native"),
+            "recipe": Recipe(iterations=2, crop=(16, 32), short_edges=(16,)),
+        }
+        return RunSpec(**defaults | fields)
+
+    return make
+
+
+@pytest.fixture
+def per_image() -> Callable[[RunResult], dict[str, Any]]:
+    """Per-image counts that add up to a result's matrices."""
+
+    def split(result: RunResult) -> dict[str, Any]:
+        counts = {}
+        for name, target in result.targets.items():
+            whole = np.array(target.confusion)
+            first = whole // IMAGES
+            counts[name] = np.stack([first, whole - first])
+        return counts
+
+    return split
+
+
+@pytest.fixture
+def make_result(make_spec: SpecFactory) -> ResultFactory:
+    """A result of ``make_spec(**fields)``; each target's diagonal is drawn from the seed, so mIoUs differ."""
+
+    def make(state: str = "complete", done: int = len(TARGETS), device: str = "toy cpu", **fields: Any) -> RunResult:
+        spec = make_spec(**fields)
+        rng = np.random.default_rng([spec.seed, len(spec.method)])
+        targets = {}
+        for target in spec.targets[:done]:
+            matrix = rng.integers(5, 40, (CLASSES, CLASSES)) + 100 * np.eye(CLASSES, dtype=int)
+            targets[target.name] = TargetResult(
+                group=target.group, images=IMAGES, confusion=matrix.tolist(), file_list_hash="0" * 16, seconds=0.5
+            )
+        finished = state == "complete"
+        return RunResult.model_validate(
+            {
+                "state": state,
+                "spec": spec,
+                "spec_hash": spec_hash(spec),
+                "provenance": Provenance(
+                    commit=None,
+                    dirty=None,
+                    packages={"numpy": "2.0"},
+                    python="3.11.0",
+                    platform="Toy",
+                    device="cpu",
+                    device_name=device,
+                    threads=1,
+                ),
+                "targets": targets,
+                "curve": [CurvePoint(iteration=1, loss=2.5, lr=1e-3)],
+                "cost": Cost(trainable_params=1000, total_params=5000, gflops=1.5, latency_ms=2.0 + spec.seed)
+                if finished
+                else None,
+                "seconds": Seconds(train=1.0, evaluate=2.0, profile=0.5, total=4.0),
+            }
+        )
+
+    return make

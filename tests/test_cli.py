@@ -1,0 +1,197 @@
+"""The command line: quick help, one-line errors with status 2, JSON and nothing else on stdout."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from bench import cli
+from bench.errors import DamagedFile
+from bench.result import result_path, write_result
+
+pytestmark = pytest.mark.light
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture
+def saved(tmp_path, make_result, per_image):
+    """A results folder with one complete run, one interrupted run, and one damaged file."""
+    root = tmp_path / "results"
+    results = [make_result(), make_result(state="partial", done=1, seed=1)]
+    for result in results:
+        write_result(result, result_path(result.spec, root), per_image(result))
+    damaged = result_path(results[0].spec, root).with_name("ffffffffffff-s9.json")
+    damaged.write_text("{")
+    return root, results, damaged
+
+
+@pytest.fixture
+def canned(monkeypatch, make_spec, make_result):
+    """``run`` without training: resolving and running are replaced, what they were asked for is kept."""
+    asked = {}
+
+    def resolve(*arguments):
+        asked["resolve"] = arguments
+        return make_spec()
+
+    def run(spec, **options):
+        asked["run"] = options
+        print("a library talks on stdout")
+        if "raise" in asked:
+            raise asked["raise"]
+        return make_result()
+
+    for name, function in (("bench.resolve", resolve), ("bench.run", run)):
+        module = type(sys)(name)
+        setattr(module, name.rpartition(".")[2], function)
+        monkeypatch.setitem(sys.modules, name, module)
+    return asked
+
+
+def test_help_is_quick_and_needs_no_torch() -> None:
+    code = (
+        "import sys; sys.argv = ['bench', '--help']; from bench.cli import main; status = main(); "
+        "heavy = {'torch', 'timm', 'numpy', 'pandas', 'cv2'} & set(sys.modules); "
+        "print('heavy:', *heavy, file=sys.stderr); sys.exit(status)"
+    )
+    times = []
+    for _ in range(3):
+        began = time.perf_counter()
+        done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+        times.append(time.perf_counter() - began)
+    assert all(verb in done.stdout for verb in ("run", "ls", "report"))
+    assert done.stderr == "heavy:\n"
+    assert min(times) < 0.5
+
+
+@pytest.mark.parametrize(
+    ("arguments", "parts"),
+    [
+        (["run"], ["Missing option '--method'", "run --help"]),
+        (["run", "--metod", "rein"], ["No such option: --metod", "--method"]),
+        (["rnu"], ["'rnu'", "Did you mean 'run'?"]),
+        (["run", "--method", "rein", "--backbone", "eva02", "--seed", "x"], ["'--seed'", "valid integer"]),
+        (["run", "--method", "rein", "--backbone", "eva02", "--seed", "-1"], ["'--seed'"]),
+        (["run", "--method", "rein", "--backbone", "eva02", "stray"], ["unexpected extra argument", "stray"]),
+        (["run", "--method", "rein", "--backbone", "eva02", "--set"], ["'--set'", "argument"]),
+        (["run", "--method", "rein", "--backbone", "b", "--on-existing", "skp"], ["did you mean 'skip'?"]),
+        (["run", "--method", "rein", "--backbone", "b", "--precision", "bf61"], ["did you mean 'bf16'?"]),
+        (["run", "--method", "rein", "--backbone", "b", "--device", "cdua"], ["did you mean 'cuda'?"]),
+        (["run", "--method", "rein", "--backbone", "b", "--device", "cuda:x"], ["--device", "known: auto"]),
+        (["ls", "metods"], ["did you mean 'methods'?"]),
+        (["ls"], ["Missing argument"]),
+        (["report", "--results", "nowhere"], ["no result files below nowhere"]),
+    ],
+)
+def test_mistakes_end_in_one_line(capsys, arguments, parts) -> None:
+    assert cli.main(arguments) == 2
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert output.err.count("\n") == 1
+    assert output.err.startswith("error: ")
+    assert all(part in output.err for part in parts), output.err
+
+
+def test_a_mistake_shows_no_traceback_in_a_real_process() -> None:
+    command = [sys.executable, "-m", "bench", "ls", "metods"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+
+
+def test_run_passes_its_options_on(capsys, canned, tmp_path) -> None:
+    options = "--method m --backbone b --protocol p --track t --seed 4 --device cuda:1 --precision bf16"
+    more = ["--on-existing", "rerun", "--set", "recipe.lr=1", "--set", "rank=2", "--quiet"]
+    assert cli.main(["run", *options.split(), *more, "--results", str(tmp_path)]) == 0
+    assert canned["resolve"] == ("m", "b", "p", "t", 4, "bf16", ["recipe.lr=1", "rank=2"])
+    observer = canned["run"].pop("observer")
+    assert type(observer).__name__ == "Silent"
+    assert canned["run"] == {"results": tmp_path, "device": "cuda:1", "on_existing": "rerun"}
+
+
+def test_run_defaults_and_table(capsys, canned, make_spec) -> None:
+    assert cli.main(["run", "--method", "rein", "--backbone", "eva02"]) == 0
+    assert canned["resolve"] == ("rein", "eva02", "streets", "native", 0, None, [])
+    output = capsys.readouterr()
+    assert output.out.splitlines()[-1] == f"result: {result_path(make_spec(), Path('results'))}"
+    wanted = ("east", "mean of unseen", "worst unseen", "mean of weather", "mean of corruptions", "images/s")
+    assert all(word in output.out for word in wanted)
+    assert "talks" in output.err
+
+
+def test_run_json_is_one_document_and_nothing_else(capsys, canned, make_spec) -> None:
+    assert cli.main(["run", "--method", "rein", "--backbone", "eva02", "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["spec"] == make_spec().model_dump(mode="json")
+    assert document["path"] == str(result_path(make_spec(), Path("results")))
+
+
+def test_ctrl_c_says_how_to_go_on(capsys, canned) -> None:
+    canned["raise"] = KeyboardInterrupt()
+    assert cli.main(["run", "--method", "rein", "--backbone", "eva02", "--quiet"]) == 130
+    assert capsys.readouterr().err.splitlines()[-1] == (
+        "interrupted: the same command goes on from the last checkpoint"
+    )
+
+
+def test_errors_of_the_engine_are_one_line(capsys, canned) -> None:
+    canned["raise"] = DamagedFile(Path("x.json"), "two\nlines")
+    assert cli.main(["run", "--method", "rein", "--backbone", "eva02", "--quiet"]) == 2
+    assert capsys.readouterr().err.splitlines()[-1] == "error: damaged file x.json: two lines"
+
+
+@pytest.mark.parametrize("kind", ["methods", "backbones", "protocols", "datasets"])
+def test_ls_json(capsys, kind) -> None:
+    assert cli.main(["ls", kind, "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert rows
+    assert all(row["name"] and row["summary"] for row in rows)
+    assert cli.main(["ls", kind]) == 0
+    table = capsys.readouterr().out
+    assert all(row["name"] in table for row in rows)
+
+
+def test_ls_runs(capsys, saved) -> None:
+    root, results, damaged = saved
+    assert cli.main(["ls", "runs", "--results", str(root), "--json"]) == 0
+    output = capsys.readouterr()
+    rows = json.loads(output.out)
+    keys = {"path", "protocol", "track", "backbone", "method", "seed", "state", "source", "unseen_mean"}
+    assert all(keys <= set(row) for row in rows)
+    assert {(row["seed"], row["state"], row["unseen_mean"] is None) for row in rows} == {
+        (0, "complete", False),
+        (1, "partial", True),
+    }
+    assert {row["path"] for row in rows} == {str(result_path(result.spec, root)) for result in results}
+    assert output.err.startswith(f"warning: damaged file {damaged}")
+
+
+def test_ls_runs_without_results(capsys, tmp_path) -> None:
+    assert cli.main(["ls", "runs", "--results", str(tmp_path / "none"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == []
+
+
+def test_report_warns_of_damaged_files(capsys, saved) -> None:
+    root, _, damaged = saved
+    assert cli.main(["report", "--results", str(root)]) == 0
+    output = capsys.readouterr()
+    assert output.out.splitlines() == [str(root / "leaderboard.md"), str(root / "leaderboard.csv")]
+    assert str(damaged) in output.err
+    assert damaged.read_text() == "{"
+    assert cli.main(["report", "--results", str(root), "--strict"]) == 1
+    damaged.unlink()
+    assert cli.main(["report", "--results", str(root), "--strict"]) == 0
+
+
+def test_every_option_of_the_issue_is_there() -> None:
+    environment = os.environ | {"COLUMNS": "120"}
+    command = [sys.executable, "-m", "bench", "run", "--help"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, env=environment)
+    options = "method backbone protocol track seed results device precision on-existing set json quiet"
+    assert all(f"--{option}" in done.stdout for option in options.split())

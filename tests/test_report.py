@@ -1,0 +1,176 @@
+"""The leaderboard is a pure function of the result files; one run's table and document say the same."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import random
+import shutil
+import statistics
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from bench import metrics
+from bench.report.scores import SUMMARY, scores
+from bench.report.single import document, render
+from bench.report.tables import comma_separated, markdown, series, write_leaderboard
+from bench.result import load_all, result_path, write_result
+from bench.spec import Recipe
+
+pytestmark = pytest.mark.light
+
+COMMITTED = Path(__file__).resolve().parent.parent / "results"
+
+
+def read_csv(text: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def table(text: str) -> list[list[str]]:
+    return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in text.splitlines() if line[:1] == "|"]
+
+
+@pytest.fixture
+def three_seeds(make_result):
+    return [make_result(seed=seed) for seed in range(3)]
+
+
+def test_scores_come_from_the_matrices(make_result) -> None:
+    result = make_result()
+    found = scores(result)
+    east, west = (100 * metrics.miou(np.array(result.targets[name].confusion)) for name in ("east", "west"))
+    assert list(found.targets) == ["home", "east", "west", "mist", "contrast"]
+    assert found.targets["east"].miou == pytest.approx(east)
+    assert found.summary["unseen_mean"] == pytest.approx((east + west) / 2)
+    assert found.summary["unseen_worst"] == pytest.approx(min(east, west))
+    assert found.summary["source"] == found.targets["home"].miou
+    assert found.summary["weather_mean"] == found.targets["mist"].miou
+    assert found.summary["corruption_mean"] == found.targets["contrast"].miou
+
+
+def test_a_partial_run_has_partial_scores(make_result) -> None:
+    found = scores(make_result(state="partial", done=1))
+    assert list(found.targets) == ["home"]
+    assert [key for key in SUMMARY if found.summary[key] is None] == list(SUMMARY[1:])
+
+
+def test_document_has_the_promised_keys(make_result) -> None:
+    result = make_result()
+    whole = json.loads(json.dumps(document(result, Path("results/x.json")), allow_nan=False))
+    assert set(whole) == {"spec", "spec_hash", "path", "targets", "summary", "cost", "seconds"}
+    assert whole["path"] == "results/x.json"
+    assert set(whole["targets"]["east"]) == {"group", "miou", "images"}
+    assert tuple(whole["summary"]) == SUMMARY
+    costs = {"trainable_params", "total_params", "gflops", "latency_ms", "images_per_s", "peak_memory_mb"}
+    assert set(whole["cost"]) == costs
+    assert set(whole["seconds"]) == {"train", "evaluate", "profile", "total"}
+
+
+@pytest.mark.parametrize("weights", ["random", "sha256:" + "0" * 64])
+def test_every_table_marks_random_weights(make_result, weights) -> None:
+    result = make_result(weights=weights)
+    console = Console(width=200, record=True, file=io.StringIO())
+    console.print(render(result))
+    text = console.export_text()
+    assert text.count("random weights") == (2 if weights == "random" else 0)
+    assert ("random weights" in markdown(series([result]), [result])) == (weights == "random")
+    assert read_csv(comma_separated(series([result])))[0]["weights"] == (
+        "random" if weights == "random" else "pretrained"
+    )
+    for name, target in scores(result).targets.items():
+        assert any(name in line and f"{target.miou:.1f}" in line for line in text.splitlines())
+
+
+def test_seeds_are_averaged(three_seeds) -> None:
+    (row,) = read_csv(comma_separated(series(three_seeds)))
+    for key in ("source", "unseen_mean", "unseen_worst", "weather_mean", "corruption_mean"):
+        values = [scores(result).summary[key] for result in three_seeds]
+        assert float(row[f"{key}_mean"]) == pytest.approx(statistics.mean(values), abs=1e-4)
+        assert float(row[f"{key}_std"]) == pytest.approx(statistics.stdev(values), abs=1e-4)
+    assert (row["seeds"], row["method"], row["variant"]) == ("3", "toy", "")
+    header, _, cells = table(markdown(series(three_seeds), three_seeds))
+    unseen = [scores(result).summary["unseen_mean"] for result in three_seeds]
+    assert cells[header.index("unseen mean")] == f"{statistics.mean(unseen):.1f} ± {statistics.stdev(unseen):.1f}"
+    assert cells[header.index("seeds")] == "3"
+    assert cells[header.index("measured on")] == "toy cpu"
+    assert {"east", "west"} <= set(header)
+    assert "contrast" not in header
+
+
+def test_one_seed_claims_no_deviation(make_result) -> None:
+    result = make_result()
+    (row,) = read_csv(comma_separated(series([result])))
+    assert row["unseen_mean_std"] == ""
+    assert "±" not in " ".join(table(markdown(series([result]), [result]))[2])
+
+
+def test_rows_are_ranked_by_the_unseen_mean_within_a_track(make_result, make_spec) -> None:
+    track = make_spec().track.model_copy(update={"name": "other"})
+    results = [make_result(method="m" * n) for n in range(1, 6)] + [make_result(method="x", track=track)]
+    text = markdown(series(results), results)
+    native, other = text.split("## toyland, track ")[1:]
+    values = [float(cells[3]) for cells in table(native)[2:]]
+    assert len(values) == 5
+    assert values == sorted(values, reverse=True)
+    assert [cells[0] for cells in table(other)[2:]] == ["x"]
+
+
+def test_different_settings_are_different_rows_and_say_so(make_result) -> None:
+    short = Recipe(iterations=1, crop=(16, 32), short_edges=(16,))
+    results = [make_result(seed=0), make_result(seed=1), make_result(seed=0, recipe=short)]
+    rows = read_csv(comma_separated(series(results)))
+    assert sorted((row["variant"], row["seeds"]) for row in rows) == [
+        ("recipe.iterations=1", "1"),
+        ("recipe.iterations=2", "2"),
+    ]
+    assert "toy (recipe.iterations=1)" in markdown(series(results), results)
+
+
+def test_latency_is_not_averaged_over_devices(make_result) -> None:
+    results = [make_result(seed=0), make_result(seed=1, device="big gpu")]
+    header, _, cells = table(markdown(series(results), results))
+    assert cells[header.index("latency, ms")] == "3.0; 2.0"
+    assert cells[header.index("measured on")] == "big gpu; toy cpu"
+
+
+def test_unfinished_runs_are_left_out_and_counted(make_result) -> None:
+    results = [make_result(), make_result(state="partial", done=2, seed=1)]
+    text = markdown(series(results), results)
+    assert table(text)[2][-1] == "1"
+    assert "Left out: 1 unfinished run." in text
+
+
+def test_same_files_same_bytes(tmp_path, make_result, per_image) -> None:
+    results = [make_result(seed=seed, method=method) for seed in range(3) for method in ("a", "bb", "ccc")]
+    for result in results:
+        write_result(result, result_path(result.spec, tmp_path), per_image(result))
+    paths = write_leaderboard(load_all(tmp_path).results, tmp_path)
+    before = [path.read_bytes() for path in paths]
+    random.Random(0).shuffle(results)
+    write_leaderboard(results, tmp_path)
+    assert [path.read_bytes() for path in paths] == before
+    assert [path.name for path in paths] == ["leaderboard.md", "leaderboard.csv"]
+    assert b"\r" not in b"".join(before)
+    assert all(text.endswith(b"\n") for text in before)
+
+
+def test_the_committed_leaderboard_is_what_the_committed_results_give(tmp_path) -> None:
+    loaded = load_all(COMMITTED)
+    assert loaded.problems == []
+    complete = [result for result in loaded.results if result.state == "complete"]
+    assert len(complete) >= 9, "rein, full and frozen, three seeds each"
+    for path in write_leaderboard(complete, tmp_path):
+        assert path.read_bytes() == (COMMITTED / path.name).read_bytes(), f"run `python -m bench report`: {path.name}"
+
+
+def test_a_bench_report_needs_no_arrays(tmp_path, make_result, per_image) -> None:
+    result = make_result()
+    path = result_path(result.spec, tmp_path)
+    write_result(result, path, per_image(result))
+    copy = tmp_path / "copy"
+    shutil.copytree(tmp_path / "toyland", copy / "toyland", ignore=shutil.ignore_patterns("*.npz"))
+    assert load_all(copy).results == [result]
