@@ -6,6 +6,9 @@ import difflib
 from collections.abc import Iterable
 from pathlib import Path
 
+LISTED = 20
+"""More known names than this are not listed where one of them is near."""
+
 
 class BenchError(Exception):
     """Base of every error a user can mend. ``str(error)`` is one line."""
@@ -42,9 +45,14 @@ class DamagedFile(BenchError):
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """The tail of an error line: the nearest known name, if one is near, and all of them."""
+    """The tail of an error line: the nearest known name, if one is near, and the known ones if they fit a line.
+
+    A dotted name is also found by its last part: ``lr`` by ``recipe.lr``.
+    """
     names = sorted(known)
-    lowered = {candidate.lower(): candidate for candidate in names}
-    near = difflib.get_close_matches(name.lower(), lowered, n=1, cutoff=0.5)
-    hint = f"; did you mean {lowered[near[0]]!r}?" if near else ""
-    return f"{hint} (known: {', '.join(names) or 'none'})"
+    keys = {candidate.rpartition(".")[2].lower(): candidate for candidate in names}
+    keys |= {candidate.lower(): candidate for candidate in names}
+    near = difflib.get_close_matches(name.lower(), keys, n=1, cutoff=0.5)
+    hint = f"; did you mean {keys[near[0]]!r}?" if near else ""
+    too_long = near and len(names) > LISTED
+    return hint if too_long else f"{hint} (known: {', '.join(names) or 'none'})"

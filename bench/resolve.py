@@ -97,8 +97,10 @@ def _setting(text: str, config_type: type[BaseModel]) -> Setting:
         raise UserError(f"--set {text!r}: write key=value, for instance --set recipe.iterations=100")
     part, dot, field = key.rpartition(".")
     full = key if dot or key in TOP_LEVEL else f"method.{key}"
-    if full not in known_keys(config_type):
-        raise UnknownName("setting", key, known_keys(config_type))
+    known = known_keys(config_type)
+    if full not in known:
+        sisters = [name for name in known if dot and name.startswith(part + dot)]
+        raise UnknownName("setting", key, sisters or known)
     if not dot:
         part = "spec" if key in TOP_LEVEL else "method"
     return Setting(part, field, _read(value), text)
@@ -106,7 +108,9 @@ def _setting(text: str, config_type: type[BaseModel]) -> Setting:
 
 def _read(value: str) -> Any:
     """JSON where it is JSON (numbers, true, null, lists), a list where there are commas, else the text."""
-    for candidate in (value, f"[{value}]"):
+    if value.lower().lstrip("+-") in ("nan", "inf", "infinity"):
+        raise UserError(f"--set: {value} is not a finite number")
+    for candidate in (value, f"[{value.rstrip(',')}]"):
         try:
             return json.loads(candidate)
         except json.JSONDecodeError:
@@ -133,7 +137,9 @@ def _build(model: type[Model], values: Mapping[str, Any], what: str) -> Model:
         where = ".".join(str(piece) for piece in first["loc"])
         if first["type"] == "extra_forbidden":
             raise UnknownName(f"{what} field", where, model.model_fields) from error
-        raise UserError(f"{what}: {where + ': ' if where else ''}{first['msg']}") from error
+        raise UserError(
+            f"{what}: {where + ': ' if where else ''}{first['msg'].removeprefix('Value error, ')}"
+        ) from error
 
 
 def _backbone(name: str, protocol: Protocol) -> BackboneCard:
