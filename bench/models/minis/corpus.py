@@ -1,0 +1,101 @@
+"""The unlabelled corpus: streets of the wide world, each photographed twice under unrelated styles.
+
+A stand-in for the web-scale photographs that real foundation models are trained on. Labels, instances and depth that the
+renderer also makes are thrown away here: nothing but pixels leaves this module.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from bench.data.streets import WORLD_VERSION, render
+
+PATCH = 8
+CHUNK = 500  # pairs a file
+
+
+class Views(NamedTuple):
+    """A batch of pairs. `teacher` shows the same street moved by (down, right) patches, mirrored where `mirror`."""
+
+    student: Tensor  # (B, 3, H, W) RGB in [0, 1]
+    teacher: Tensor  # (B, 3, H, W)
+    down: int
+    right: int
+    mirror: bool
+
+
+def load(pairs: int, cache: Path, tick: Callable[[int], None] = lambda _: None, threads: int = 2) -> NDArray[np.uint8]:
+    """Render (or read back from `cache`, in chunks) `pairs` streets twice each: (pairs, 2, 128, 256, 3)."""
+    cache.mkdir(parents=True, exist_ok=True)
+    chunks = []
+    for first in range(0, pairs, CHUNK):
+        path = cache / f"world{WORLD_VERSION}-{first:06d}.npy"
+        if not path.exists():
+            with ThreadPoolExecutor(threads) as pool:
+                made = np.stack(list(pool.map(_pair, range(first, first + CHUNK))))
+            part = path.with_suffix(".part.npy")
+            np.save(part, made)
+            part.rename(path)
+        chunks.append(np.load(path))
+        tick(first + CHUNK)
+    return np.concatenate(chunks)[:pairs]
+
+
+def _pair(index: int) -> NDArray[np.uint8]:
+    return np.stack([render("wild", index, 128, 256, wear=wear).image for wear in (0, 1)])
+
+
+def draw(corpus: NDArray[np.uint8], batch: int, size: tuple[int, int], rng: np.random.Generator) -> Views:
+    """Random pairs, cut at a random scale to `size` for the student and to a moved, maybe mirrored frame for the teacher."""
+    height, width = size
+    down, right = int(rng.integers(-2, 3)), int(rng.integers(-5, 6))
+    mirror = bool(rng.random() < 0.5)
+    tall, wide = height + PATCH * abs(down), width + PATCH * abs(right)
+    fit = max(tall / corpus.shape[2], wide / corpus.shape[3])
+    student = np.empty((batch, height, width, 3), np.float32)
+    teacher = np.empty_like(student)
+    y, x = max(0, -down) * PATCH, max(0, -right) * PATCH
+    ty, tx = max(0, down) * PATCH, max(0, right) * PATCH
+    for k, index in enumerate(rng.integers(0, len(corpus), batch)):
+        scale = max(fit, float(np.exp(rng.uniform(np.log(0.65), np.log(1.25)))))
+        h, w = min(corpus.shape[2], round(tall / scale)), min(corpus.shape[3], round(wide / scale))
+        top, left = rng.integers(0, corpus.shape[2] - h + 1), rng.integers(0, corpus.shape[3] - w + 1)
+        order = int(rng.random() < 0.5)
+        flip = rng.random() < 0.5
+        for wear, into, (oy, ox) in ((order, student, (y, x)), (1 - order, teacher, (ty, tx))):
+            view = corpus[index, wear, top : top + h, left : left + w]
+            view = cv2.resize(view[:, ::-1] if flip else view, (wide, tall), interpolation=cv2.INTER_AREA)
+            into[k] = view[oy : oy + height, ox : ox + width]
+    return Views(_tensor(_photometric(student, rng, 1.0)), _tensor(_photometric(teacher, rng, 0.3), mirror), down, right, mirror)
+
+
+def _photometric(images: NDArray[np.float32], rng: np.random.Generator, strength: float) -> NDArray[np.float32]:
+    """Change of gain, offset, saturation and channel balance, noise and blur; each frame its own draw. 0..255 in and out."""
+    n = len(images)
+
+    def spread(low: float, high: float, shape: tuple[int, ...]) -> NDArray[np.float32]:
+        return rng.uniform(low * strength, high * strength, shape).astype(np.float32)
+
+    grey = images.mean(-1, keepdims=True)
+    images = grey + (images - grey) * (1.0 + spread(-0.9, 0.4, (n, 1, 1, 1)))
+    images = images * (1.0 + spread(-0.35, 0.35, (n, 1, 1, 3))) * (1.0 + spread(-0.3, 0.3, (n, 1, 1, 1)))
+    images = images + spread(-30.0, 30.0, (n, 1, 1, 1))
+    for k in np.flatnonzero(rng.random(n) < 0.35 * strength):
+        images[k] += rng.standard_normal(images[k].shape, np.float32) * np.float32(rng.uniform(3, 25))
+    for k in np.flatnonzero(rng.random(n) < 0.25 * strength):
+        images[k] = cv2.GaussianBlur(images[k], (0, 0), float(rng.uniform(0.4, 1.3)))
+    return images
+
+
+def _tensor(images: NDArray[np.float32], mirror: bool = False) -> Tensor:
+    images = images[:, :, ::-1] if mirror else images
+    return torch.from_numpy(np.ascontiguousarray(images.transpose(0, 3, 1, 2))).clamp_(0, 255).div_(255.0)
