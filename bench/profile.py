@@ -68,11 +68,12 @@ def peak_memory(segmenter: Segmenter, predict: Callable[[], object], device: tor
         torch.cuda.synchronize(device)
         torch.cuda.reset_peak_memory_stats(device)
         predict()
-        return int(torch.cuda.max_memory_allocated(device))
+        peak: int = torch.cuda.max_memory_allocated(device)
+        return peak
     held = {tensor.untyped_storage() for tensor in (*segmenter.parameters(), *segmenter.buffers())}
     with _StorageCounter() as counter:
         predict()
-    return sum(storage.nbytes() for storage in held) + counter.peak
+    return sum(int(storage.nbytes()) for storage in held) + counter.peak
 
 
 class _StorageCounter(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch leaves it untyped

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from pathlib import Path
 from typing import Any, Literal
@@ -62,7 +63,7 @@ def run(
             return existing
         existing = None
         weights.unlink(missing_ok=True)
-    source, datasets = open_dataset(spec.source), _open_targets(spec)
+    source, datasets = _open(spec.source, spec), _open_targets(spec)
     fabric = make_fabric(device, spec.precision)
     segmenter = build_segmenter(spec)
     if spec.compile:
@@ -112,6 +113,7 @@ def make_fabric(device: str, precision: Precision) -> Fabric:
         raise UserError(f"unknown device {device!r} (known: auto, cpu, cuda, cuda:N)")
     if kind == "cuda" and int(number or 0) >= torch.cuda.device_count():
         raise UserError(f"device {device!r} is not there: this machine has {torch.cuda.device_count()} CUDA devices")
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it announces its settings otherwise
     devices: Any = 1 if kind == "cpu" else [int(number or 0)]
     return Fabric(accelerator=kind, devices=devices, precision="bf16-mixed" if precision == "bf16" else "32-true")
 
@@ -187,12 +189,19 @@ def _open_targets(spec: RunSpec) -> dict[str, SegmentationDataset]:
     """The targets' data sets, each opened once; what a target asks for is checked before training."""
     datasets: dict[str, SegmentationDataset] = {}
     for target in spec.targets:
-        dataset = datasets.setdefault(target.dataset, open_dataset(target.dataset))
+        dataset = datasets.setdefault(target.dataset, _open(target.dataset, spec))
         if target.images is not None and target.images > len(dataset):
             raise UserError(f"target {target.name} wants {target.images} images; {dataset.name} has {len(dataset)}")
         if target.corruption is not None:
             require_corruption(target.corruption)
     return datasets
+
+
+def _open(name: str, spec: RunSpec) -> SegmentationDataset:
+    dataset = open_dataset(name)
+    if dataset.revision != spec.data[name]:
+        raise UserError(f"dataset {name} has changed (revision {dataset.revision}) since this run was specified")
+    return dataset
 
 
 def _provenance(fabric: Fabric) -> Provenance:

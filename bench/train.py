@@ -30,7 +30,7 @@ from bench.result import CurvePoint
 from bench.spec import Recipe
 
 _CURVE_POINTS = 100
-_CHECKPOINT_SECONDS = 20.0
+CHECKPOINT_SECONDS = 20.0
 
 
 class Diverged(BenchError):
@@ -85,11 +85,10 @@ def train(
     checkpoint: Path,
     fabric: Fabric,
     observer: Observer | None = None,
-    checkpoint_seconds: float = _CHECKPOINT_SECONDS,
 ) -> Training:
     """Train `segmenter` in place, going on from `checkpoint` if there is one.
 
-    Saves every `checkpoint_seconds`, when interrupted (SIGINT, SIGTERM: KeyboardInterrupt follows the
+    Saves every `CHECKPOINT_SECONDS`, when interrupted (SIGINT, SIGTERM: KeyboardInterrupt follows the
     save), and at the end, then without the optimiser. Raises Diverged when the loss is not finite and
     DamagedFile for a checkpoint that cannot be used.
     """
@@ -109,7 +108,7 @@ def train(
             for batch in batches:
                 loss = loop.step(batch)
                 observer.advance("train", 1, f"loss {loss:.2f}")
-                late = time.monotonic() - last_saved > checkpoint_seconds
+                late = time.monotonic() - last_saved > CHECKPOINT_SECONDS
                 if interrupted.is_set() or (late and progress.step < recipe.iterations):
                     save_checkpoint(checkpoint, progress, segmenter, optimizer)
                     last_saved = time.monotonic()

@@ -55,6 +55,7 @@ class SegmentationDataset:
             mine = ahead is None or ahead.cancel()  # queued, not begun: do it here rather than wait
             if mine:
                 ahead = self._samples[index] = Future()
+                ahead.set_running_or_notify_cancel()  # begun: no other thread may take it over
         assert ahead is not None
         if mine:
             _fulfil(ahead, self._load, index)

@@ -144,6 +144,8 @@ def _crop(image: Image, label: Image, recipe: Recipe, rng: np.random.Generator) 
         top = int(rng.integers(max(label.shape[0] - height, 0) + 1))
         left = int(rng.integers(max(label.shape[1] - width, 0) + 1))
         window = np.s_[top : top + height, left : left + width]
+        if recipe.cat_max_ratio >= 1:
+            break
         counts = np.bincount(label[window].ravel(), minlength=IGNORE + 1)[:IGNORE]
         if np.count_nonzero(counts) > 1 and counts.max() < recipe.cat_max_ratio * counts.sum():
             break

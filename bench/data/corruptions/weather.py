@@ -101,7 +101,7 @@ def plasma(least: int, decay: float, rng: np.random.Generator) -> npt.NDArray[np
         grid[half::step, ::step] = (corner + below + middle + np.roll(middle, 1, axis=1)) / 4 + amplitude[2]
         step, noise = half, noise / decay**2
     grid -= grid.min()
-    return (grid / max(grid.max(), 1e-12)).astype(np.float32)
+    return np.asarray(grid / max(float(grid.max()), 1e-12), np.float32)
 
 
 def _drops(liquid: Floats) -> Floats:
