@@ -57,7 +57,11 @@ def match(classes: Tensor, masks: Tensor, labels: Tensor, config: HeadConfig, po
     else:
         places = points.expand(batch, -1, -1)
     predicted = sample_masks(masks.transpose(0, 1).flatten(1, 2), places)
-    wanted = torch.stack([sample_labels(labels, label, places) for label in range(known)], dim=-1)
+    corners = label_corners(labels, torch.arange(batch, device=labels.device), places)
+    wanted = predicted.new_zeros(batch, places.shape[1], known + 1)
+    for label, share in zip(corners.labels.clamp(max=known), corners.shares, strict=True):
+        wanted.scatter_add_(2, label.unsqueeze(-1), share.unsqueeze(-1))
+    wanted = wanted[..., :known]
     probability = predicted.sigmoid()
     cross_entropy = (F.softplus(predicted).sum(-1, keepdim=True) - predicted @ wanted) / places.shape[1]
     total = probability.sum(-1, keepdim=True) + wanted.sum(1, keepdim=True)
@@ -100,11 +104,13 @@ def _mask_losses(
     masks: Tensor, labels: Tensor, matches: Matches, config: HeadConfig, points: Tensor | None
 ) -> tuple[Tensor, Tensor]:
     """Binary cross entropy and dice of the matched masks per layer, averaged over the layer's masks, (L,) each."""
-    chosen = masks[matches.layer, matches.image, matches.query]
+    _, batch, queries = masks.shape[:3]
+    # One index into flattened masks: three indices at once are slow on the CPU.
+    row = (matches.layer * batch + matches.image) * queries + matches.query
+    chosen = masks.flatten(0, 2).index_select(0, row)
     places = uncertain_points(chosen.detach(), config) if points is None else points.expand(len(chosen), -1, -1)
     predicted = sample_masks(chosen.unsqueeze(1), places).squeeze(1)
-    with torch.no_grad():
-        wanted = sample_labels(labels[matches.image], matches.label[:, None], places)
+    wanted = label_corners(labels, matches.image, places).mask(matches.label[:, None])
     entropy = F.binary_cross_entropy_with_logits(predicted, wanted, reduction="none").mean(1)
     probability = predicted.sigmoid()
     overlap = 2 * (probability * wanted).sum(1) + EPS
@@ -136,25 +142,27 @@ def sample_masks(masks: Tensor, points: Tensor) -> Tensor:
     return F.grid_sample(masks, (2 * points - 1).unsqueeze(2), align_corners=False).squeeze(3)
 
 
-def sample_labels(labels: Tensor, label: Tensor | int, points: Tensor) -> Tensor:
-    """Bilinear samples of the masks `labels == label` at points (M, P, 2), zeros outside -> (M, P).
+class Corners(NamedTuple):
+    """The four pixels around each point, (4, ...): their labels, and their shares in bilinear sampling."""
 
-    labels (M, H, W); `label` is one id or ids (M, 1). The masks themselves are never made.
-    """
+    labels: Tensor
+    shares: Tensor
+
+    def mask(self, label: Tensor) -> Tensor:
+        """Bilinear samples of the masks `labels == label`, which are never made, in the points' shape."""
+        return torch.where(self.labels == label, self.shares, 0.0).sum(0)
+
+
+def label_corners(labels: Tensor, image: Tensor, points: Tensor) -> Corners:
+    """What surrounds points (M, P, 2) of the images with indices (M,) in labels (B, H, W); 255 outside."""
     height, width = labels.shape[-2:]
-    place = points * points.new_tensor([width, height]) - 0.5
-    corner = place.floor()
-    fraction = place - corner
-    x, y = corner.long().unbind(-1)
-    flat = labels.flatten(1)
-    result = torch.zeros_like(place[..., 0])
-    for down in (0, 1):
-        for right in (0, 1):
-            row, column = y + down, x + right
-            share = (fraction[..., 0] if right else 1 - fraction[..., 0]) * (
-                fraction[..., 1] if down else 1 - fraction[..., 1]
-            )
-            inside = (row >= 0) & (row < height) & (column >= 0) & (column < width)
-            index = row.clamp(0, height - 1) * width + column.clamp(0, width - 1)
-            result += share * (inside & (flat.gather(1, index) == label))
-    return result
+    padded = F.pad(labels, (1, 1, 1, 1), value=255)
+    place = points * points.new_tensor([width, height]) + 0.5
+    fraction = place.frac()
+    x, y = place.long().unbind(-1)
+    first = (image[:, None] * (height + 2) + y) * (width + 2) + x
+    right, down = fraction.unbind(-1)
+    left, up = 1 - right, 1 - down
+    indices = torch.stack([first, first + 1, first + width + 2, first + width + 3])
+    shares = torch.stack([up * left, up * right, down * left, down * right])
+    return Corners(padded.flatten().index_select(0, indices.flatten()).view_as(indices), shares)
