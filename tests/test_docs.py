@@ -1,0 +1,83 @@
+"""The documents' snippets work as printed."""
+
+from __future__ import annotations
+
+import re
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+import torch
+
+from bench import cli
+from bench import resolve as resolve_module
+from bench.data.cards import Card
+from bench.models import build as build_module
+from bench.models.card import BackboneCard
+from bench.registry import Registry
+from bench.spec import Target
+
+DOCS = Path(__file__).resolve().parent.parent / "docs"
+
+
+def snippets(name: str, language: str) -> list[str]:
+    """The fenced blocks of a document in a language; "" for fences that name none."""
+    parts = re.split(r"^```(\w*)\n", (DOCS / name).read_text(encoding="utf-8"), flags=re.MULTILINE)
+    fences = list(zip(parts[1::2], parts[2::2], strict=True))
+    return [text for opened, text in fences[::2] if opened == language]
+
+
+@pytest.fixture
+def methods(tmp_path, monkeypatch):
+    """A folder of methods with the documented one in it, in place of the suite's."""
+    folder = tmp_path / "documented"
+    folder.mkdir()
+    (code,) = snippets("adding_a_method.md", "python")
+    (folder / "bias.py").write_text(code, encoding="utf-8")
+    registry = Registry("method", folder, "dgss_bench.none")
+    for module in (resolve_module, build_module):
+        monkeypatch.setattr(module, "METHODS", registry)
+    monkeypatch.syspath_prepend(tmp_path)
+    yield registry
+    for name in [name for name in sys.modules if name.partition(".")[0] == "documented"]:
+        del sys.modules[name]
+
+
+def test_the_documented_method_trains(methods) -> None:
+    assert methods.summary("bias").startswith("One learnable vector")
+    spec = resolve_module.resolve("bias", "eva02", sets=["weights=random", "start=0.01"])
+    segmenter = build_module.build_segmenter(spec)
+    names = segmenter.trainable_names()
+    assert "adapter.vectors" in names
+    assert not any(name.startswith("backbone.") for name in names)
+    assert segmenter.no_decay("adapter.vectors")
+    images, labels = torch.rand(1, 3, 64, 128), torch.randint(0, 19, (1, 64, 128))
+    torch.stack(list(segmenter.loss(images, labels).values())).sum().backward()
+    gradient = segmenter.adapter.vectors.grad
+    assert gradient is not None
+    assert (gradient.abs().sum(dim=1) > 0).all()
+    assert segmenter.logits(images).shape == (1, 19, 64, 128)
+
+
+def test_the_documented_cards_hold() -> None:
+    card, target = snippets("adding_a_dataset.md", "toml")
+    assert Card.model_validate(tomllib.loads(card)).name == "streets-fog-large"
+    Target.model_validate(tomllib.loads(f"target = {target}")["target"])
+    (backbone,) = snippets("adding_a_backbone.md", "toml")
+    assert BackboneCard.model_validate({"name": "dinov2-base", **tomllib.loads(backbone)}).family == "dinov2"
+
+
+def test_documented_commands_name_real_verbs_and_options(capsys) -> None:
+    commands = [
+        line.removeprefix("python -m bench ").split()
+        for path in sorted(DOCS.glob("*.md"))
+        for block in snippets(path.name, "")
+        for line in block.splitlines()
+        if line.startswith("python -m bench ")
+    ]
+    assert len(commands) >= 5
+    for command in commands:
+        assert cli.main([command[0], "--help"]) == 0
+        text = capsys.readouterr().out
+        assert all(word.partition("=")[0] in text for word in command if word.startswith("--")), command
