@@ -15,8 +15,6 @@ from bench import cli
 from bench.errors import DamagedFile
 from bench.result import result_path, write_result
 
-pytestmark = pytest.mark.light
-
 ROOT = Path(__file__).resolve().parent.parent
 
 

@@ -11,8 +11,6 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.light
-
 ROOT = Path(__file__).resolve().parent.parent
 TORCH_FREE = (
     *("bench", "bench.cli", "bench.errors", "bench.registry", "bench.spec", "bench.result", "bench.provenance"),

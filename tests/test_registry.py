@@ -12,8 +12,6 @@ from bench import registry as module
 from bench.errors import DamagedFile, UnknownName, UserError
 from bench.registry import METHODS, Registry
 
-pytestmark = pytest.mark.light
-
 
 @pytest.fixture
 def plugins(tmp_path, monkeypatch) -> Registry[str]:

@@ -21,8 +21,6 @@ from bench.report.tables import comma_separated, markdown, series, write_leaderb
 from bench.result import load_all, result_path, write_result
 from bench.spec import Recipe
 
-pytestmark = pytest.mark.light
-
 COMMITTED = Path(__file__).resolve().parent.parent / "results"
 
 

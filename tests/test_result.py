@@ -23,8 +23,6 @@ from bench.result import (
 )
 from bench.spec import Target, spec_hash
 
-pytestmark = pytest.mark.light
-
 
 @pytest.fixture
 def saved(tmp_path, make_result, per_image):

@@ -10,8 +10,6 @@ from pydantic import ValidationError
 
 from bench.spec import HeadConfig, Recipe, RunSpec, Target, canonical_json, series_hash, spec_hash
 
-pytestmark = pytest.mark.light
-
 GOLDEN_VERSION = 1
 GOLDEN_HASH = "7f4232a3b5221b482833333c73ac70b3d8449daf0cc7932bd767a656d6ca41bf"
 """A change here means old result files belong to other specs: raise SPEC_VERSION with it."""
