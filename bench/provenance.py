@@ -17,7 +17,7 @@ from bench.result import Provenance
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = (
     *("torch", "torchvision", "timm", "numpy", "scipy", "numba", "opencv-python-headless"),
-    *("scikit-image", "safetensors", "pydantic", "lightning-fabric"),
+    *("safetensors", "pydantic", "lightning-fabric"),
 )
 CODE = ("bench", "methods", "datasets", "pyproject.toml")
 """What can change a number: only a change in here makes a run 'dirty' (results themselves do not)."""

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import re
 import subprocess
 import sys
+import tomllib
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
@@ -18,6 +20,12 @@ TORCH_FREE = (
     *("bench.report.scores", "bench.report.single", "bench.report.frame", "bench.report.tables"),
     *("bench.models.card", "bench.data.cards"),
 )
+DISTRIBUTIONS = {
+    "cv2": "opencv-python-headless",
+    "lightning_fabric": "lightning-fabric",
+    "sklearn": "scikit-learn",
+}
+"""Import name -> distribution, where they differ."""
 HEAVY = {"torch", "torchvision", "timm", "lightning_fabric"}
 SOURCES = sorted(path for folder in ("bench", "methods", "tests") for path in (ROOT / folder).rglob("*.py"))
 
@@ -70,6 +78,18 @@ def test_nobody_imports_the_command_line() -> None:
     core = [path for path in SOURCES if not path.is_relative_to(ROOT / "tests")]
     users = {module_name(path) for path in core if any(within(name, "bench.cli") for name in imported(path))}
     assert users == {"bench.__main__"}
+
+
+def test_every_library_is_declared() -> None:
+    """What a fresh environment would miss: imports that pyproject.toml does not ask for."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    needed, tested = project["dependencies"], project["optional-dependencies"]["test"]
+    own = {path.stem for path in SOURCES} | {"bench", "methods"} | set(sys.stdlib_module_names)
+    for folder, requirements in (("bench", needed), ("methods", needed), ("tests", needed + tested)):
+        declared = {re.split(r"[<>=]", line)[0] for line in requirements}
+        paths = [path for path in SOURCES if path.is_relative_to(ROOT / folder)]
+        roots = {name.partition(".")[0] for path in paths for name in imported(path)} - own - {""}
+        assert {DISTRIBUTIONS.get(root, root) for root in roots} <= declared, folder
 
 
 def test_nobody_imports_datasets() -> None:
