@@ -159,17 +159,17 @@ def _show(result: RunResult, path: Path, as_json: bool) -> None:
 
 
 def _print_rows(rows: list[dict[str, Any]]) -> None:
-    """A table for the eyes: of cards and plugins their names and summaries, ``--json`` has the rest."""
+    """A table for the eyes that fits a terminal; ``--json`` has every key."""
     from rich.console import Console
     from rich.table import Table
 
     if not rows:
         print("none")
         return
-    columns = ["name", "summary"] if "name" in rows[0] else list(rows[0])
+    columns = ("name", "summary") if "name" in rows[0] else ("state", "weights", "source", "unseen_mean", "path")
     table = Table()
-    for number, column in enumerate(columns):
-        table.add_column(column, overflow="fold", no_wrap=number == 0 and column == "name")
+    for column in columns:
+        table.add_column(column.replace("_", " "), overflow="fold", no_wrap=column != columns[-1])
     for row in rows:
         table.add_row(*(_cell(row[column]) for column in columns))
     Console().print(table)

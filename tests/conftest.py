@@ -21,7 +21,7 @@ CLASSES = 3
 IMAGES = 2
 
 TARGETS = (
-    Target(name="home", dataset="toy-home", group="source"),
+    Target(name="source", dataset="toy-home", group="source"),
     Target(name="east", dataset="toy-east", group="unseen"),
     Target(name="west", dataset="toy-west", group="unseen"),
     Target(name="mist", dataset="toy-mist", group="weather"),

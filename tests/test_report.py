@@ -25,7 +25,9 @@ COMMITTED = Path(__file__).resolve().parent.parent / "results"
 
 
 def read_csv(text: str) -> list[dict[str, str]]:
-    return list(csv.DictReader(io.StringIO(text)))
+    rows = csv.DictReader(io.StringIO(text))
+    assert len(set(rows.fieldnames)) == len(rows.fieldnames)
+    return list(rows)
 
 
 def table(text: str) -> list[list[str]]:
@@ -41,18 +43,18 @@ def test_scores_come_from_the_matrices(make_result) -> None:
     result = make_result()
     found = scores(result)
     east, west = (100 * metrics.miou(np.array(result.targets[name].confusion)) for name in ("east", "west"))
-    assert list(found.targets) == ["home", "east", "west", "mist", "contrast"]
+    assert list(found.targets) == ["source", "east", "west", "mist", "contrast"]
     assert found.targets["east"].miou == pytest.approx(east)
     assert found.summary["unseen_mean"] == pytest.approx((east + west) / 2)
     assert found.summary["unseen_worst"] == pytest.approx(min(east, west))
-    assert found.summary["source"] == found.targets["home"].miou
+    assert found.summary["source"] == found.targets["source"].miou
     assert found.summary["weather_mean"] == found.targets["mist"].miou
     assert found.summary["corruption_mean"] == found.targets["contrast"].miou
 
 
 def test_a_partial_run_has_partial_scores(make_result) -> None:
     found = scores(make_result(state="partial", done=1))
-    assert list(found.targets) == ["home"]
+    assert list(found.targets) == ["source"]
     assert [key for key in SUMMARY if found.summary[key] is None] == list(SUMMARY[1:])
 
 
@@ -89,6 +91,8 @@ def test_seeds_are_averaged(three_seeds) -> None:
         values = [scores(result).summary[key] for result in three_seeds]
         assert float(row[f"{key}_mean"]) == pytest.approx(statistics.mean(values), abs=1e-4)
         assert float(row[f"{key}_std"]) == pytest.approx(statistics.stdev(values), abs=1e-4)
+    east = [scores(result).targets["east"].miou for result in three_seeds]
+    assert float(row["target:east_mean"]) == pytest.approx(statistics.mean(east), abs=1e-4)
     assert (row["seeds"], row["method"], row["variant"]) == ("3", "toy", "")
     header, _, cells = table(markdown(series(three_seeds), three_seeds))
     unseen = [scores(result).summary["unseen_mean"] for result in three_seeds]

@@ -96,7 +96,7 @@ def comma_separated(rows: Sequence[Series]) -> str:
     metrics += list(COST)
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    names = [f"{name.removeprefix(TARGET)}_{kind}" for name in metrics for kind in Stat._fields]
+    names = [f"{name}_{kind}" for name in metrics for kind in Stat._fields]
     writer.writerow([*KEYS, "seeds", "devices", *names])
     for row in rows:
         stats = [row.stats.get(name, Stat(math.nan, math.nan)) for name in metrics]
