@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from bench.api import Backbone, Refine
 from bench.models.card import BackboneCard, Triple
+from bench.models.rotary import as_complex, use_rotary_attention
 
 STRIDES = (4, 8, 16, 32)
 CLASSES: dict[str, type[nn.Module]] = {"Eva": Eva, "VisionTransformer": VisionTransformer}
@@ -45,7 +46,8 @@ class ViTBackbone(Backbone):
         # Not persistent: the normalisation belongs to the card, not to the weights.
         self.register_buffer("mean", torch.tensor(mean).view(3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(std).view(3, 1, 1), persistent=False)
-        self._rope_tables: dict[tuple[int, int, torch.device], Tensor] = {}
+        self._complex_rope = isinstance(vit, Eva) and use_rotary_attention(vit)
+        self._rope_cache: dict[tuple[int, int, torch.device], Tensor] = {}
 
     def forward(self, images: Tensor, refine: Refine | None = None) -> list[Tensor]:
         """RGB in [0, 1], (B, 3, H, W) of any size -> four maps (B, C, ceil(H / s), ceil(W / s)), s = 4, 8, 16, 32.
@@ -56,7 +58,7 @@ class ViTBackbone(Backbone):
         pad_h, pad_w = -height % self.patch_size, -width % self.patch_size
         normalised = (images - self.mean) / self.std
         tokens, grid = self._embed(F.pad(normalised, (0, pad_w, 0, pad_h)) if pad_h or pad_w else normalised)
-        rope = self.rope_table(grid)
+        rope = self._rope(grid)
         prefix = int(self.vit.num_prefix_tokens)
         features: list[Tensor] = []
         for index, block in enumerate(self.vit.blocks):
@@ -92,14 +94,18 @@ class ViTBackbone(Backbone):
     def rope_table(self, grid: tuple[int, int]) -> Tensor | None:
         """The rotary embedding of a patch grid, sines then cosines, (h w, 2 head width); None for a model without."""
         rope = getattr(self.vit, "rope", None)
-        if rope is None:
-            return None
+        return None if rope is None else cast(Tensor, rope.get_embed(shape=list(grid)))
+
+    def _rope(self, grid: tuple[int, int]) -> Tensor | None:
         key = (*grid, self.mean.device)
-        if key not in self._rope_tables:
+        if key not in self._rope_cache:
             # A table made under inference mode could not be used in training later.
             with torch.inference_mode(False), torch.no_grad():
-                self._rope_tables[key] = rope.get_embed(shape=list(grid))
-        return self._rope_tables[key]
+                table = self.rope_table(grid)
+                if table is None:
+                    return None
+                self._rope_cache[key] = as_complex(table, int(self.vit.num_prefix_tokens)) if self._complex_rope else table
+        return self._rope_cache[key]
 
     def _at_stride(self, feature: Tensor, stride: int, size: tuple[int, int]) -> Tensor:
         """Resize a patch map (covering the padded image) to a stride and crop it to the image."""

@@ -11,22 +11,23 @@ from torch import Tensor, nn
 Shapes = list[tuple[int, int]]
 
 
-def sample_levels(value: Tensor, shapes: Shapes, locations: Tensor, weights: Tensor) -> Tensor:
+def sample_levels(value: Tensor, shapes: Shapes, grid: Tensor, weights: Tensor) -> Tensor:
     """Weighted sums of bilinear samples, zeros outside the maps.
 
-    value (B, S, heads, D) holds the levels' maps one after the other; locations (B, N, heads, levels, points, 2) are
-    (x, y) in [0, 1] of each level's map; weights (B, N, heads, levels, points). Returns (B, N, heads D).
+    value (B, heads, D, S) holds the levels' maps one after the other; grid (B, heads, levels, points, N, 2) are (x, y)
+    from -1 to 1 across each level's map; weights (B, heads, levels, points, N). Returns (B, heads, D, N).
+
+    The long dimension comes last, so that products and sums over the points use whole vector registers. One
+    `grid_sample` a level took a third of the time of one `embedding_bag` over all corners on the CPU, and a fifth of a
+    product with the dense matrix of shares, forward and backward together.
     """
-    batch, _, heads, channels = value.shape
-    queries, points = locations.shape[1], locations.shape[4]
-    grids = (2 * locations - 1).permute(0, 2, 3, 1, 4, 5).flatten(0, 1)
-    levels = value.permute(0, 2, 3, 1).flatten(0, 1).split([h * w for h, w in shapes], dim=2)
-    samples = [
-        F.grid_sample(level.unflatten(2, shape), grids[:, index], padding_mode="zeros", align_corners=False)
-        for index, (level, shape) in enumerate(zip(levels, shapes, strict=True))
+    maps = value.flatten(0, 1).split([h * w for h, w in shapes], dim=2)
+    grid, weights = grid.flatten(0, 1), weights.flatten(0, 1)
+    mixed = [
+        (F.grid_sample(part.unflatten(2, shape), grid[:, level], align_corners=False) * weights[:, None, level]).sum(2)
+        for level, (part, shape) in enumerate(zip(maps, shapes, strict=True))
     ]
-    mixed = torch.stack(samples, dim=3).flatten(3) * weights.transpose(1, 2).reshape(batch * heads, 1, queries, -1)
-    return mixed.sum(-1).view(batch, heads * channels, queries).transpose(1, 2)
+    return torch.stack(mixed).sum(0).unflatten(0, value.shape[:2])
 
 
 class MultiScaleDeformableAttention(nn.Module):
@@ -58,12 +59,14 @@ class MultiScaleDeformableAttention(nn.Module):
 
     def forward(self, tokens: Tensor, positions: Tensor, references: Tensor, shapes: Shapes) -> Tensor:
         """tokens (B, S, C), positions (S, C), references (S, 2): the tokens' places (x, y) in [0, 1] -> (B, S, C)."""
-        batch, length, _ = tokens.shape
         query = tokens + positions
-        value = self.value_proj(tokens).unflatten(-1, (self.heads, -1))
         layout = (self.heads, self.levels, self.points)
-        offsets = self.sampling_offsets(query).view(batch, length, *layout, 2)
-        cells = offsets.new_tensor([[w, h] for h, w in shapes])[:, None]
-        locations = references[:, None, None, None] + offsets / cells
-        weights = self.attention_weights(query).view(batch, length, self.heads, -1).softmax(-1)
-        return self.output_proj(sample_levels(value, shapes, locations, weights.view(batch, length, *layout)))
+        value = self.value_proj(tokens).transpose(1, 2).unflatten(1, (self.heads, -1))
+        # grid_sample counts from -1 to 1 across a map, offsets count cells: the small factor is put into the weights.
+        cells = query.new_tensor([[2 / w, 2 / h] for h, w in shapes])[:, None].expand(layout + (2,)).flatten()
+        offsets = F.linear(query, self.sampling_offsets.weight * cells[:, None], self.sampling_offsets.bias * cells)
+        places = offsets + (2 * references - 1).repeat(1, self.heads * self.levels * self.points)
+        grid = places.unflatten(2, (*layout, 2)).permute(0, 2, 3, 4, 1, 5)
+        logits = self.attention_weights(query).transpose(1, 2).unflatten(1, (self.heads, -1))
+        weights = logits.contiguous().softmax(2).unflatten(2, layout[1:])
+        return self.output_proj(sample_levels(value, shapes, grid, weights).flatten(1, 2).transpose(1, 2))

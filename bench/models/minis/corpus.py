@@ -1,7 +1,7 @@
 """The unlabelled corpus: streets of the wide world, each photographed twice under unrelated styles.
 
-A stand-in for the web-scale photographs that real foundation models are trained on. Labels, instances and depth that the
-renderer also makes are thrown away here: nothing but pixels leaves this module.
+A stand-in for the web-scale photographs that real foundation models are trained on. Labels, instances and depth that
+the renderer also makes are thrown away here: nothing but pixels leaves this module.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def _pair(index: int) -> NDArray[np.uint8]:
 
 
 def draw(corpus: NDArray[np.uint8], batch: int, size: tuple[int, int], rng: np.random.Generator) -> Views:
-    """Random pairs, cut at a random scale to `size` for the student and to a moved, maybe mirrored frame for the teacher."""
+    """Random pairs, cut at a random scale to `size`; the teacher's frame is moved and maybe mirrored."""
     height, width = size
     down, right = int(rng.integers(-2, 3)), int(rng.integers(-5, 6))
     mirror = bool(rng.random() < 0.5)
@@ -75,11 +75,13 @@ def draw(corpus: NDArray[np.uint8], batch: int, size: tuple[int, int], rng: np.r
             view = corpus[index, wear, top : top + h, left : left + w]
             view = cv2.resize(view[:, ::-1] if flip else view, (wide, tall), interpolation=cv2.INTER_AREA)
             into[k] = view[oy : oy + height, ox : ox + width]
-    return Views(_tensor(_photometric(student, rng, 1.0)), _tensor(_photometric(teacher, rng, 0.3), mirror), down, right, mirror)
+    return Views(
+        _tensor(_photometric(student, rng, 1.0)), _tensor(_photometric(teacher, rng, 0.3), mirror), down, right, mirror
+    )
 
 
 def _photometric(images: NDArray[np.float32], rng: np.random.Generator, strength: float) -> NDArray[np.float32]:
-    """Change of gain, offset, saturation and channel balance, noise and blur; each frame its own draw. 0..255 in and out."""
+    """Change gain, offset, saturation and channel balance, add noise and blur: a draw for each frame. 0..255."""
     n = len(images)
 
     def spread(low: float, high: float, shape: tuple[int, ...]) -> NDArray[np.float32]:

@@ -1,5 +1,7 @@
-"""Masked image modelling on features: a student with part of its patches hidden predicts, patch by patch, which prototype an
-exponential-moving-average teacher assigns to the same place in another photograph of the same street.
+"""Masked image modelling on features, between two photographs of a street.
+
+A student with part of its patches hidden predicts, patch by patch, which prototype an exponential-moving-average
+teacher assigns to the same place in the other photograph.
 
 The ingredients are iBOT's (arXiv 2111.07832: online prototypes for masked patches), SwAV's (arXiv 2006.09882: balanced
 assignments by Sinkhorn's iteration) and data2vec's (arXiv 2202.03555: the teacher sees the unmasked image).
@@ -26,10 +28,12 @@ class Student(nn.Module):
         self.mask_token = nn.Parameter(torch.zeros(backbone.width))
         self.norm = nn.LayerNorm(backbone.width)
         self.project = nn.Sequential(nn.Linear(backbone.width, hidden), nn.GELU(), nn.Linear(hidden, width))
+        # Tokens of an untrained network are nearly parallel; without this their assignments start, and stay, uniform.
+        self.spread = nn.BatchNorm1d(width, affine=False, track_running_stats=False)
         self.prototypes = nn.Parameter(torch.randn(prototypes, width))
 
     def forward(self, images: Tensor, mask: Tensor | None = None) -> Tensor:
-        """(B, 3, H, W) in [0, 1], mask (B, h, w) True where hidden -> cosine to every prototype (B, h, w, K)."""
+        """(B, 3, H, W) in [0, 1], mask (B, h, w) True where hidden -> unit descriptors (B, h, w, D)."""
         tokens: list[Tensor] = []
 
         def keep(x: Tensor, block: int) -> Tensor:
@@ -39,8 +43,13 @@ class Student(nn.Module):
         with self._hidden(mask):
             self.backbone(images, keep)
         x = self.project(self.norm(tokens[0])).float()
-        scores = F.normalize(x, dim=-1) @ F.normalize(self.prototypes, dim=-1).T
-        return scores.unflatten(1, (images.shape[2] // PATCH, images.shape[3] // PATCH))
+        x = self.spread(x.flatten(0, 1)).view_as(x)
+        grid = (images.shape[2] // PATCH, images.shape[3] // PATCH)
+        return F.normalize(x, dim=-1).unflatten(1, grid)
+
+    def scores(self, descriptors: Tensor) -> Tensor:
+        """Cosine to every prototype, (..., D) -> (..., K)."""
+        return descriptors @ F.normalize(self.prototypes, dim=-1).T
 
     def _hidden(self, mask: Tensor | None) -> _Hook:
         return _Hook(self.backbone.get_submodule("vit.patch_embed.proj"), mask, self.mask_token)
@@ -56,7 +65,8 @@ class _Hook:
         mask, token = self.mask, self.token
         if mask is not None:
             self.handle = self.module.register_forward_hook(
-                lambda _m, _a, out: torch.where(mask[:, None], token[:, None, None].to(out.dtype), out))
+                lambda _m, _a, out: torch.where(mask[:, None], token[:, None, None].to(out.dtype), out)
+            )
 
     def __exit__(self, *_: object) -> None:
         if self.mask is not None:
@@ -104,12 +114,14 @@ class Pretraining(nn.Module):
             # Student row i shows what teacher row i - down shows.
             there = slice(max(0, -down), h - max(0, down)), slice(max(0, -right), w - max(0, right))
             here = slice(max(0, down), h - max(0, -down)), slice(max(0, right), w - max(0, -right))
-            target = target[:, there[0], there[1]].flatten(0, 2)
-            target = sinkhorn(target, temperature)
-        scores = self.student(views.student, mask)[:, here[0], here[1]].flatten(0, 2)
+            place = target[:, there[0], there[1]].flatten(0, 2)
+            assigned = sinkhorn(self.teacher.scores(place), temperature)
+        mine = self.student(views.student, mask)[:, here[0], here[1]].flatten(0, 2)
+        loss = -(assigned * F.log_softmax(self.student.scores(mine) / 0.1, -1)).sum(-1)
         hidden = mask[:, here[0], here[1]].flatten()
-        loss = -(target * F.log_softmax(scores / 0.1, -1)).sum(-1)
-        return loss[hidden].mean(), loss[~hidden].mean()
+        some = torch.randperm(len(mine))[:1024]
+        match = F.cross_entropy(mine[some] @ place[some].T / 0.1, torch.arange(len(some)))
+        return loss[hidden].mean() + loss[~hidden].mean(), match
 
     @torch.no_grad()
     def follow(self, momentum: float) -> None:

@@ -27,7 +27,9 @@ def _frames() -> tuple[Tensor, Tensor]:
     with ThreadPoolExecutor(2) as pool:
         frames = list(pool.map(lambda i: render("source", i, 128, 256), indices))
     images = np.stack([f.image for f in frames]).transpose(0, 3, 1, 2)
-    return torch.from_numpy(images / np.float32(255)), torch.from_numpy(np.stack([f.label for f in frames]).astype(np.int64))
+    return torch.from_numpy(images / np.float32(255)), torch.from_numpy(
+        np.stack([f.label for f in frames]).astype(np.int64)
+    )
 
 
 def linear_probe(backbone: Backbone, steps: int = 300) -> float:
@@ -42,7 +44,9 @@ def linear_probe(backbone: Backbone, steps: int = 300) -> float:
     mean, std = feats[:TRAIN].mean((0, 1, 2)), feats[:TRAIN].std((0, 1, 2)) + 1e-6
     feats = (feats - mean) / std
     # A patch's soft label is the share of each class among its pixels.
-    shares = F.avg_pool2d(F.one_hot(labels, 19).permute(0, 3, 1, 2).float(), images.shape[-2] // size[0]).permute(0, 2, 3, 1)
+    shares = F.avg_pool2d(F.one_hot(labels, 19).permute(0, 3, 1, 2).float(), images.shape[-2] // size[0]).permute(
+        0, 2, 3, 1
+    )
     x, y = feats[:TRAIN].flatten(0, 2), shares[:TRAIN].flatten(0, 2)
     generator = torch.Generator().manual_seed(0)
     linear = torch.nn.Linear(x.shape[1], 19)

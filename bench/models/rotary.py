@@ -1,0 +1,55 @@
+"""EVA02's attention with the rotary embedding as a product of complex numbers: one step where timm takes eight."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from timm.models.eva import Eva, EvaAttention
+from torch import Tensor, nn
+
+
+class RotaryAttention(nn.Module):
+    """Takes over the parameters of timm's attention, under the same names; q and v have a bias, k has none."""
+
+    def __init__(self, attention: EvaAttention) -> None:
+        super().__init__()
+        self.q_proj, self.k_proj, self.v_proj = attention.q_proj, attention.k_proj, attention.v_proj
+        self.norm, self.proj = attention.norm, attention.proj
+        self.heads = attention.num_heads
+
+    def forward(self, x: Tensor, rope: Tensor, **_: object) -> Tensor:
+        """x (B, N, C); rope (N, 1, head width / 2) complex, 1 for tokens that are not turned -> (B, N, C)."""
+        v = self.v_proj(x).unflatten(-1, (self.heads, -1)).transpose(1, 2)
+        q, k = (
+            self._turn(projection(x), rope).to(v.dtype).transpose(1, 2) for projection in (self.q_proj, self.k_proj)
+        )
+        mixed = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
+        out: Tensor = self.proj(self.norm(mixed))
+        return out
+
+    def _turn(self, x: Tensor, rope: Tensor) -> Tensor:
+        """(B, N, C) -> (B, N, heads, head width): neighbouring pairs of channels turned."""
+        pairs = torch.view_as_complex(x.float().unflatten(-1, (self.heads, -1, 2)))
+        return torch.view_as_real(pairs * rope).flatten(-2)
+
+
+def use_rotary_attention(vit: Eva) -> bool:
+    """Replace the attention of every block, if the model is one this is made for; says whether it did."""
+    attentions = [block.attn for block in vit.blocks]
+    fits = all(
+        isinstance(a, EvaAttention) and a.q_proj is not None and isinstance(a.q_norm, nn.Identity) and not a.rotate_half
+        for a in attentions
+    )
+    # Dropout in attention is a pre-training matter; a model that has it keeps timm's code.
+    if not fits or any(a.attn_drop.p or a.proj_drop.p or a.gate is not None for a in attentions):
+        return False
+    for block in vit.blocks:
+        block.attn = RotaryAttention(block.attn)
+    return True
+
+
+def as_complex(table: Tensor, prefix: int) -> Tensor:
+    """timm's table (N, 2 D) of sines and cosines -> (prefix + N, 1, D / 2) complex, 1 for the prefix tokens."""
+    sine, cosine = table.float().chunk(2, dim=-1)
+    turns = torch.complex(cosine[:, ::2], sine[:, ::2])
+    return torch.cat([turns.new_ones(prefix, turns.shape[1]), turns]).unsqueeze(1)
