@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
@@ -73,9 +73,17 @@ def load_checkpoint(
             for parameter, name in _names(segmenter, optimizer).items():
                 own = _below(state, f"{name}.")
                 optimizer.state[parameter] = {key: value.to(parameter.device) for key, value in own.items()}
-    except (SafetensorError, OSError, ValueError, KeyError, ValidationError) as error:
+    except (SafetensorError, OSError, ValueError, KeyError) as error:  # pydantic's is a ValueError
         raise DamagedFile(path, f"{error}; delete it to start again") from error
     return progress
+
+
+def read_progress(path: Path) -> Progress:
+    """Where the training of a checkpoint stands. Raises DamagedFile."""
+    try:
+        return _read(path)[0]
+    except (SafetensorError, OSError, ValueError, KeyError) as error:
+        raise DamagedFile(path, f"{error}; delete it to start again") from error
 
 
 def _read(path: Path) -> tuple[Progress, dict[str, Tensor]]:

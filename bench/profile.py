@@ -71,16 +71,17 @@ def peak_memory(segmenter: Segmenter, predict: Callable[[], object], device: tor
         peak: int = torch.cuda.max_memory_allocated(device)
         return peak
     held = {tensor.untyped_storage() for tensor in (*segmenter.parameters(), *segmenter.buffers())}
-    with _StorageCounter() as counter:
+    counter = _StorageCounter()
+    with counter:
         predict()
     return sum(int(storage.nbytes()) for storage in held) + counter.peak
 
 
-class _StorageCounter(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch leaves it untyped
+class _StorageCounter(TorchDispatchMode):
     """Follows the bytes of the storages that operators make while it is active."""
 
     def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()
         self.live = self.peak = 0
         self._known: set[int] = set()
 

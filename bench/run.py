@@ -7,13 +7,12 @@ import time
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from lightning_fabric import Fabric
 
 from bench import inference, provenance
 from bench.api import Segmenter
+from bench.checkpoint import read_progress
 from bench.data.corruptions import require_corruption
 from bench.data.reader import SegmentationDataset, open_dataset
 from bench.errors import DamagedFile, UserError
@@ -33,7 +32,7 @@ from bench.result import (
     write_result,
 )
 from bench.spec import Precision, RunSpec, spec_hash
-from bench.train import train
+from bench.train import Training, train
 
 OnExisting = Literal["skip", "rerun", "error"]
 
@@ -58,16 +57,16 @@ def run(
     require_writable(results)
     path, weights = result_path(spec, results), weights_path(spec, results)
     existing = _existing(path, on_existing)
-    if existing is not None and existing.state == "complete":
-        if on_existing == "skip":
-            return existing
-        existing = None
-        weights.unlink(missing_ok=True)
+    if existing is not None and existing.state == "complete" and on_existing == "skip":
+        return existing
     source, datasets = _open(spec.source, spec), _open_targets(spec)
     fabric = make_fabric(device, spec.precision)
     segmenter = build_segmenter(spec)
     if spec.compile:
         segmenter.backbone.compile()
+    if existing is not None and existing.state == "complete":
+        existing = None
+        _forget_finished(weights, spec)
     training = train(
         segmenter,
         source,
@@ -80,19 +79,12 @@ def run(
     )
     if training.steps:
         existing = None  # of other weights than these
-    earlier = existing.seconds if existing else Seconds(total=training.earlier)
-    result = RunResult(
-        state="partial",
-        spec=spec,
-        spec_hash=spec_hash(spec),
-        provenance=_provenance(fabric),
-        targets=existing.targets if existing else {},
-        curve=training.curve,
-        seconds=earlier.model_copy(update={"train": training.seconds}),
-    )
-    per_image = read_per_image(path, existing) if existing else {}
-    job = _Job(result, per_image, path, observer, began - earlier.total)
-    job.evaluate_all(segmenter, datasets, fabric)
+    job = _Job(_partial(spec, training, existing, fabric), path, observer, began)
+    try:
+        job.evaluate_all(segmenter, datasets, fabric)
+    finally:
+        for dataset in datasets.values():
+            dataset.cancel()  # an interrupted program does not wait for images nobody will see
     return job.complete(segmenter, fabric)
 
 
@@ -124,13 +116,14 @@ class _Job:
     def __init__(
         self,
         result: RunResult,
-        per_image: dict[str, npt.NDArray[np.int32]],
         path: Path,
         observer: Observer,
         began: float,
     ) -> None:
-        self.result, self.per_image, self.path = result, per_image, path
-        self.observer, self.began = observer, began
+        self.result, self.path, self.observer = result, path, observer
+        self.began = began - result.seconds.total
+        self.per_image = read_per_image(path, result) if result.targets else {}
+        self._save(spent={})
 
     def evaluate_all(self, segmenter: Segmenter, datasets: dict[str, SegmentationDataset], fabric: Fabric) -> None:
         """Score every target that the result does not have yet."""
@@ -183,6 +176,26 @@ def _existing(path: Path, on_existing: OnExisting) -> RunResult | None:
     if found.state == "complete" and on_existing == "error":
         raise UserError(f"there is a result already: {path} (--on-existing skip returns it, rerun makes it again)")
     return found
+
+
+def _partial(spec: RunSpec, training: Training, existing: RunResult | None, fabric: Fabric) -> RunResult:
+    """The result as it stands after training: with the targets of `existing`, which has the same weights."""
+    earlier = existing.seconds if existing else Seconds(total=training.earlier)
+    return RunResult(
+        state="partial",
+        spec=spec,
+        spec_hash=spec_hash(spec),
+        provenance=_provenance(fabric),
+        targets=existing.targets if existing else {},
+        curve=training.curve,
+        seconds=earlier.model_copy(update={"train": training.seconds}),
+    )
+
+
+def _forget_finished(weights: Path, spec: RunSpec) -> None:
+    """Delete the weights of a finished training; an interrupted one (of an earlier `rerun`) is gone on with."""
+    if weights.exists() and read_progress(weights).step >= spec.recipe.iterations:
+        weights.unlink()
 
 
 def _open_targets(spec: RunSpec) -> dict[str, SegmentationDataset]:

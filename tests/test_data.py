@@ -21,7 +21,7 @@ def sample(index: int) -> Sample:
 
 def dataset(load: object = sample, size: int = 8) -> SegmentationDataset:
     """A data set of made-up samples."""
-    return SegmentationDataset("toy", [str(i) for i in range(size)], load, "r1")  # type: ignore[arg-type]
+    return SegmentationDataset("toy", [str(i) for i in range(size)], load, "r1")
 
 
 @pytest.mark.parametrize("name", cards.names())

@@ -54,7 +54,7 @@ def test_a_model_without_context_predicts_the_same_through_any_windows() -> None
         torch.testing.assert_close(predict_logits(torch.cos, images, crop, (5, 7)), whole)
 
 
-def test_layout_is_the_tracks(make_spec) -> None:  # type: ignore[no-untyped-def]
+def test_layout_is_the_tracks(make_spec) -> None:
     spec = make_spec()
     assert layout(spec) == Layout((16, 32), (11, 21))
     assert layout(spec.model_copy(update={"track": Track(name="x", windows="whole")})) == Layout(None, None)

@@ -42,7 +42,7 @@ def test_flops_count_attention_and_every_window(fabric: Fabric) -> None:
             mixed = torch.nn.functional.scaled_dot_product_attention(tokens, tokens, tokens)
             return mixed[:, 0].transpose(1, 2).unflatten(2, images.shape[-2:])
 
-    segmenter.logits = Attending().forward  # type: ignore[method-assign]
+    segmenter.logits = Attending().forward
     whole = measure(segmenter, (8, 16), Layout(None, None), fabric).gflops
     assert whole == pytest.approx(2 * 2 * 128 * 128 * 3 / 1e9)
     windowed = measure(segmenter, (8, 16), Layout((8, 8), (8, 8)), fabric).gflops

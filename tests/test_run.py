@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,6 +17,7 @@ import torch
 from killed_run import small_spec
 
 from bench import run as running
+from bench.checkpoint import read_progress
 from bench.errors import DamagedFile, PrerequisiteError, UserError
 from bench.observer import Silent
 from bench.result import RunResult, read_per_image, read_result, result_path
@@ -118,6 +120,38 @@ def test_a_complete_result_is_skipped_refused_or_made_again(reference: Path, mon
         run(spec, results=reference, device="cpu", on_existing="rerun")
     assert not weights_path(spec, reference).exists()
     weights_path(spec, reference).write_bytes(kept)
+
+
+class InterruptAt(Silent):
+    """Raises SIGINT in this process once `task` has done `steps`."""
+
+    def __init__(self, task: str, steps: int) -> None:
+        self.task, self.steps = task, steps
+
+    def advance(self, task: str, steps: int = 1, note: str = "") -> None:
+        self.steps -= steps * (task == self.task)
+        if self.steps == 0:
+            self.steps = -1
+            os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_an_interrupted_rerun_goes_on(reference: Path, tmp_path: Path) -> None:
+    spec = small_spec()
+    results = tmp_path / "results"
+    shutil.copytree(reference, results)
+    before = read_result(result_path(spec, results))
+    for task, steps in (("train", 3), ("weather-rain", 2)):
+        with pytest.raises(KeyboardInterrupt):
+            run(spec, results=results, device="cpu", on_existing="rerun", observer=InterruptAt(task, steps))
+    partial = read_result(result_path(spec, results))
+    assert (partial.state, list(partial.targets)) == ("partial", ["source"])
+    assert read_progress(weights_path(spec, results)).step == 5
+    done = run(spec, results=results, device="cpu", on_existing="rerun")
+    assert done.targets["source"] == partial.targets["source"]
+    assert done.seconds.train == partial.seconds.train
+    assert {name: one.images for name, one in done.targets.items()} == {
+        name: one.images for name, one in before.targets.items()
+    }
 
 
 def test_a_damaged_result_is_never_overwritten(
