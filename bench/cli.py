@@ -136,8 +136,10 @@ def _run(spec: RunSpec, results: Path, device: str, on_existing: str, quiet: boo
     """Run with progress on stderr; whatever a library prints goes there too."""
     from bench.observer import Silent
     from bench.progress import Bars
+    from bench.result import announce
     from bench.run import run as run_spec
 
+    announce(spec, results)
     with contextlib.ExitStack() as stack:
         stack.enter_context(contextlib.redirect_stdout(sys.stderr))
         observer = Silent() if quiet else stack.enter_context(Bars())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,7 +12,8 @@ from bench.errors import DamagedFile, UnknownName
 from bench.models import card as backbone_cards
 from bench.registry import METHODS
 from bench.report.scores import scores
-from bench.result import load_all, result_path
+from bench.result import load_all, result_path, unfinished
+from bench.spec import RunSpec
 
 Row = dict[str, Any]
 
@@ -48,25 +49,10 @@ def data_sets() -> list[Row]:
 
 
 def runs(results: Path) -> Listing:
-    """Every result file below ``results``, finished or not; mIoU in percent."""
+    """Every run below ``results``, finished, half evaluated, or interrupted in training; mIoU in percent."""
     loaded = load_all(results)
-    rows = []
-    for result in loaded.results:
-        spec, summary = result.spec, scores(result).summary
-        rows.append(
-            {
-                "protocol": spec.protocol,
-                "track": spec.track.name,
-                "backbone": spec.backbone,
-                "weights": "random" if spec.weights == "random" else "pretrained",
-                "method": spec.method,
-                "seed": spec.seed,
-                "state": result.state,
-                "source": summary["source"],
-                "unseen_mean": summary["unseen_mean"],
-                "path": str(result_path(spec, results)),
-            }
-        )
+    rows = [_run(result.spec, result.state, results, scores(result).summary) for result in loaded.results]
+    rows += [_run(spec, "partial", results, {}) for spec in unfinished(results)]
     return Listing(rows, loaded.problems)
 
 
@@ -95,4 +81,19 @@ def _protocol(protocol: protocols.Protocol) -> Row:
         "tracks": [track.name for track in protocol.tracks],
         "backbones": protocol.backbones,
         "targets": {target.name: target.group for target in protocol.all_targets()},
+    }
+
+
+def _run(spec: RunSpec, state: str, results: Path, summary: Mapping[str, float | None]) -> Row:
+    return {
+        "protocol": spec.protocol,
+        "track": spec.track.name,
+        "backbone": spec.backbone,
+        "weights": "random" if spec.weights == "random" else "pretrained",
+        "method": spec.method,
+        "seed": spec.seed,
+        "state": state,
+        "source": summary.get("source"),
+        "unseen_mean": summary.get("unseen_mean"),
+        "path": str(result_path(spec, results)),
     }

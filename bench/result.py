@@ -6,11 +6,13 @@ file or the new one, never half of one. The .npz goes first, so it always holds 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
 import tempfile
 from collections.abc import Callable, Mapping
+from operator import methodcaller
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, NamedTuple
 
@@ -143,6 +145,34 @@ def require_writable(root: Path) -> None:
         raise PrerequisiteError(f"cannot write results to {root}: {reason}; choose another with --results") from error
 
 
+def state_folder(spec: RunSpec, root: Path) -> Path:
+    """Where a run keeps what is not a result: its spec, checkpoints, final weights. Not for committing."""
+    return root / ".runs" / f"{spec_hash(spec)[:12]}-s{spec.seed}"
+
+
+def announce(spec: RunSpec, root: Path) -> None:
+    """Note that a run of ``spec`` begins, so that it can be listed when it is interrupted before its first result."""
+    require_writable(root)
+    path = state_folder(spec, root) / "spec.json"
+    text = encode(spec.model_dump(mode="json")) + "\n"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, methodcaller("write", text.encode("utf-8")))
+    except OSError as error:
+        raise PrerequisiteError(f"cannot save {path}: {error.strerror or error}") from error
+
+
+def unfinished(root: Path) -> list[RunSpec]:
+    """Specs that were announced below ``root`` and have no result file yet, sorted by their folder."""
+    found = []
+    for path in sorted(root.glob(".runs/*/spec.json")):
+        with contextlib.suppress(ValidationError, OSError):  # of another version of the suite: not ours to go on with
+            spec = RunSpec.model_validate_json(path.read_bytes())
+            if not result_path(spec, root).exists():
+                found.append(spec)
+    return found
+
+
 def write_result(result: RunResult, path: Path, per_image: PerImage) -> None:
     """Write the .npz, then the JSON, each atomically. A failed save raises PrerequisiteError."""
     arrays: dict[str, Any] = {name: np.asarray(counts, dtype=np.int32) for name, counts in per_image.items()}
@@ -150,7 +180,7 @@ def write_result(result: RunResult, path: Path, per_image: PerImage) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(per_image_path(path), lambda stream: np.savez_compressed(stream, **arrays))
-        write_atomically(path, lambda stream: stream.write(text.encode("utf-8")))
+        write_atomically(path, methodcaller("write", text.encode("utf-8")))
     except OSError as error:
         raise PrerequisiteError(f"cannot save {path}: {error.strerror or error}") from error
 

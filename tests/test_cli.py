@@ -31,8 +31,9 @@ def saved(tmp_path, make_result, per_image):
 
 
 @pytest.fixture
-def canned(monkeypatch, make_spec, make_result):
+def canned(monkeypatch, tmp_path, make_spec, make_result):
     """``run`` without training: resolving and running are replaced, what they were asked for is kept."""
+    monkeypatch.chdir(tmp_path)  # the default folder of results is below here
     asked = {}
 
     def resolve(*arguments):
@@ -113,11 +114,11 @@ def test_run_passes_its_options_on(capsys, canned, tmp_path) -> None:
     assert canned["run"] == {"results": tmp_path, "device": "cuda:1", "on_existing": "rerun"}
 
 
-def test_run_defaults_and_table(capsys, canned, make_spec) -> None:
-    assert cli.main(["run", "--method", "rein", "--backbone", "eva02"]) == 0
+def test_run_defaults_and_table(capsys, canned, make_spec, tmp_path) -> None:
+    assert cli.main(["run", "--method", "rein", "--backbone", "eva02", "--results", str(tmp_path)]) == 0
     assert canned["resolve"] == ("rein", "eva02", "streets", "native", 0, None, [])
     output = capsys.readouterr()
-    assert output.out.splitlines()[-1] == f"result: {result_path(make_spec(), Path('results'))}"
+    assert output.out.splitlines()[-1] == f"result: {result_path(make_spec(), tmp_path)}"
     wanted = ("east", "mean of unseen", "worst unseen", "mean of weather", "mean of corruptions", "images/s")
     assert all(word in output.out for word in wanted)
     assert "talks" in output.err
@@ -168,6 +169,27 @@ def test_ls_runs(capsys, saved) -> None:
     }
     assert {row["path"] for row in rows} == {str(result_path(result.spec, root)) for result in results}
     assert output.err.startswith(f"warning: damaged file {damaged}")
+
+
+def test_ls_runs_lists_a_run_interrupted_in_training(capsys, canned, saved, make_spec, monkeypatch) -> None:
+    root, results, _ = saved
+    canned["raise"] = KeyboardInterrupt()
+    for seed in (0, 5):  # seed 0 has its result already
+        monkeypatch.setattr(sys.modules["bench.resolve"], "resolve", lambda *_, seed=seed: make_spec(seed=seed))
+        assert cli.main(["run", "--method", "m", "--backbone", "b", "--results", str(root), "--quiet"]) == 130
+    assert cli.main(["ls", "runs", "--results", str(root), "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert [(row["seed"], row["state"]) for row in rows][-1] == (5, "partial")
+    assert len(rows) == len(results) + 1
+    assert rows[-1]["path"] == str(result_path(make_spec(seed=5), root))
+    assert rows[-1]["source"] is None
+
+
+def test_run_says_before_training_that_it_cannot_write(capsys, canned, tmp_path) -> None:
+    (tmp_path / "file").write_text("")
+    assert cli.main(["run", "--method", "m", "--backbone", "b", "--results", str(tmp_path / "file")]) == 2
+    assert "run" not in canned
+    assert "--results" in capsys.readouterr().err
 
 
 def test_ls_runs_without_results(capsys, tmp_path) -> None:

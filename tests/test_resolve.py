@@ -12,6 +12,8 @@ from bench.errors import BenchError, DamagedFile, PrerequisiteError, UnknownName
 from bench.models import card as backbone_cards
 from bench.registry import METHODS
 from bench.resolve import resolve
+from bench.result import state_folder
+from bench.run import weights_path
 from bench.spec import HeadConfig, Recipe, spec_hash
 
 RANDOM = "weights=random"
@@ -182,3 +184,8 @@ def test_a_protocol_names_its_targets_once(tmp_path) -> None:
     path.write_text(good.replace('name = "weather-fog"', 'name = "fog"'))
     with pytest.raises(DamagedFile, match="two targets are called 'fog'"):
         protocols.read_protocol(path)
+
+
+def test_checkpoints_lie_beside_the_announced_spec(tmp_path) -> None:
+    spec = resolve("frozen", "eva02", sets=[RANDOM])
+    assert weights_path(spec, tmp_path).parent == state_folder(spec, tmp_path)
