@@ -70,8 +70,11 @@ class Head(nn.Module):
 class HeadFactory(Protocol):
     """Makes the run's head; the protocol decides its sizes, a method only whether queries are linked to its tokens."""
 
-    hidden: int
-    num_queries: int
+    @property
+    def hidden(self) -> int: ...
+
+    @property
+    def num_queries(self) -> int: ...
 
     def __call__(self, channels: tuple[int, int, int, int], linked: bool = False) -> Head: ...
 
@@ -84,7 +87,7 @@ class MethodConfig(BaseModel):
 
 def freeze(module: M) -> M:
     """Stop `module` from training and put it in eval mode; returns it."""
-    return cast(M, module.requires_grad_(False).eval())
+    return module.requires_grad_(False).eval()
 
 
 class Segmenter(nn.Module):
@@ -159,14 +162,7 @@ class Segmenter(nn.Module):
     def load_trainable_state(self, state: Mapping[str, Tensor]) -> None:
         """Load what `trainable_state` gave; raises ValueError naming what is missing, unexpected or misshapen."""
         own = self._trainable_tensors()
-        problems = [f"missing {name}" for name in own if name not in state]
-        problems += [f"unexpected {name}" for name in state if name not in own]
-        problems += [
-            f"{name} has shape {tuple(state[name].shape)}, not {tuple(tensor.shape)}"
-            for name, tensor in own.items()
-            if name in state and state[name].shape != tensor.shape
-        ]
-        if problems:
+        if problems := mismatches(own, state):
             raise ValueError("trainable state does not fit: " + "; ".join(problems))
         with torch.no_grad():
             for name, tensor in own.items():
@@ -183,6 +179,19 @@ class Segmenter(nn.Module):
             names = (f"{prefix}.{name}" if prefix else name for name in own)
             found.update((name, full[name]) for name in names if name in full)
         return found
+
+
+def mismatches(own: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> list[str]:
+    """What of `given` is missing, unexpected or misshapen against `own`, one phrase each."""
+    return [
+        *(f"missing {name}" for name in own if name not in given),
+        *(f"unexpected {name}" for name in given if name not in own),
+        *(
+            f"{name} has shape {tuple(given[name].shape)}, not {tuple(tensor.shape)}"
+            for name, tensor in own.items()
+            if name in given and given[name].shape != tensor.shape
+        ),
+    ]
 
 
 def _set_mode(module: nn.Module, mode: bool) -> None:

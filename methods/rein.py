@@ -31,7 +31,7 @@ class ReinConfig(MethodConfig):
 
 
 class Rein(nn.Module):
-    """f + s MLP_f(f + softmax(f T^T / sqrt(C))[:, 1:] MLP_T(T[1:])), arXiv 2312.04265, equations 2 to 8.
+    """f + s MLP_f(f + softmax(f T^T / sqrt(C))[:, 1:] MLP_T(T[1:])), arXiv 2312.04265, section 3.
 
     `depth` blocks of `width` channels, `tokens` tokens each; `hidden` is the width of the head's queries.
     """
@@ -68,7 +68,8 @@ class Rein(nn.Module):
         similarity = (features @ (tokens * features.shape[-1] ** -0.5).T).softmax(-1)
         # The first token is the null token: what it attracts is left out of the sum.
         delta = similarity[..., 1:] @ self.mlp_token2feat(tokens[1:])
-        return features + self.scale * self.mlp_delta_f(delta + features)
+        refined: Tensor = features + self.scale * self.mlp_delta_f(delta + features)
+        return refined
 
     def queries(self) -> Tensor | None:
         """The head's queries (m, hidden) from the tokens of all blocks: maximum, mean and last, merged."""

@@ -8,7 +8,7 @@ from typing import Any, cast
 import timm
 import torch
 import torch.nn.functional as F
-from timm.layers import PatchEmbed
+from timm.layers.patch_embed import PatchEmbed
 from timm.models.eva import Eva
 from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
@@ -24,7 +24,7 @@ CLASSES: dict[str, type[nn.Module]] = {"Eva": Eva, "VisionTransformer": VisionTr
 class ViTBackbone(Backbone):
     """A plain vision transformer: EVA02 (rotary embedding) or a ViT such as DINOv2's.
 
-    The maps are the outputs of the blocks `out_indices`, without the final norm, resized bilinearly from the patch grid.
+    The maps are the outputs of the blocks `out_indices`, before the final norm, resized bilinearly from the patch grid.
     The position embedding belongs to the grid the model was made for and is resized bicubically to any other.
     """
 
@@ -72,8 +72,7 @@ class ViTBackbone(Backbone):
             if index in self.out_indices:
                 features.append(refined.transpose(1, 2).unflatten(2, grid))
         return [
-            self._at_stride(feature, stride, (height, width))
-            for feature, stride in zip(features, STRIDES, strict=True)
+            self._at_stride(feature, stride, (height, width)) for feature, stride in zip(features, STRIDES, strict=True)
         ]
 
     def _embed(self, images: Tensor) -> tuple[Tensor, tuple[int, int]]:
@@ -81,8 +80,10 @@ class ViTBackbone(Backbone):
         patches = self.vit.patch_embed.proj(images)
         grid = (int(patches.shape[2]), int(patches.shape[3]))
         tokens = patches.flatten(2).transpose(1, 2)
-        prefix = [token.expand(len(tokens), -1, -1) for token in (self.vit.cls_token, self.vit.reg_token) if token is not None]
-        positions = self.vit.pos_embed
+        prefix = [
+            token.expand(len(tokens), -1, -1) for token in (self.vit.cls_token, self.vit.reg_token) if token is not None
+        ]
+        positions: Tensor | None = self.vit.pos_embed
         if positions is None:
             return self.vit.norm_pre(torch.cat([*prefix, tokens], dim=1)), grid
         without = 0 if self.vit.no_embed_class else int(self.vit.num_prefix_tokens)
@@ -104,7 +105,9 @@ class ViTBackbone(Backbone):
                 table = self.rope_table(grid)
                 if table is None:
                     return None
-                self._rope_cache[key] = as_complex(table, int(self.vit.num_prefix_tokens)) if self._complex_rope else table
+                if self._complex_rope:
+                    table = as_complex(table, int(self.vit.num_prefix_tokens))
+                self._rope_cache[key] = table
         return self._rope_cache[key]
 
     def _at_stride(self, feature: Tensor, stride: int, size: tuple[int, int]) -> Tensor:

@@ -18,8 +18,8 @@ from bench.spec import RunSpec
 def build_segmenter(spec: RunSpec) -> Segmenter:
     """The spec's segmenter on the CPU, in training mode: pre-trained backbone, head and adapter from `spec.seed`.
 
-    Raises PrerequisiteError when weights are missing, DamagedFile when they are not those of the spec, and UserError when
-    the spec's method does not take its options.
+    Raises PrerequisiteError when weights are missing, DamagedFile when the file is not its card's, and UserError when
+    the card or its weights are not those of the spec.
     """
     card = load_card(spec.backbone)
     if spec.backbone_config and spec.backbone_config != card.config():

@@ -88,7 +88,8 @@ def weights_path(card: BackboneCard) -> Path:
         path, advice = folder / card.weights, f"get it from {card.source} (folder: {WEIGHTS_FOLDER})"
     if not path.is_file():
         raise PrerequisiteError(
-            f"weights of {card.name} not found at {path}: {advice}, or ask for an untrained backbone by --set weights=random"
+            f"weights of {card.name} not found at {path}: {advice}, "
+            "or ask for an untrained backbone with --set weights=random"
         )
     return path
 

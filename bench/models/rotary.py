@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 import torch.nn.functional as F
 from timm.models.eva import Eva, EvaAttention
@@ -13,7 +15,9 @@ class RotaryAttention(nn.Module):
 
     def __init__(self, attention: EvaAttention) -> None:
         super().__init__()
-        self.q_proj, self.k_proj, self.v_proj = attention.q_proj, attention.k_proj, attention.v_proj
+        self.q_proj = cast(nn.Linear, attention.q_proj)
+        self.k_proj = cast(nn.Linear, attention.k_proj)
+        self.v_proj = cast(nn.Linear, attention.v_proj)
         self.norm, self.proj = attention.norm, attention.proj
         self.heads = attention.num_heads
 
@@ -35,17 +39,25 @@ class RotaryAttention(nn.Module):
 
 def use_rotary_attention(vit: Eva) -> bool:
     """Replace the attention of every block, if the model is one this is made for; says whether it did."""
-    attentions = [block.attn for block in vit.blocks]
-    fits = all(
-        isinstance(a, EvaAttention) and a.q_proj is not None and isinstance(a.q_norm, nn.Identity) and not a.rotate_half
-        for a in attentions
-    )
-    # Dropout in attention is a pre-training matter; a model that has it keeps timm's code.
-    if not fits or any(a.attn_drop.p or a.proj_drop.p or a.gate is not None for a in attentions):
+    blocks = list(vit.blocks)
+    if vit.rope is None or not all(_fits(block.attn) for block in blocks):
         return False
-    for block in vit.blocks:
-        block.attn = RotaryAttention(block.attn)
+    for block in blocks:
+        block.attn = RotaryAttention(cast(EvaAttention, block.attn))
     return True
+
+
+def _fits(attention: object) -> bool:
+    """EVA02's attention and none of timm's variations on it (fused or normalised projections, gates, dropout)."""
+    return (
+        isinstance(attention, EvaAttention)
+        and attention.q_proj is not None
+        and isinstance(attention.q_norm, nn.Identity)
+        and attention.gate is None
+        and not attention.rotate_half
+        and not attention.attn_drop.p
+        and not attention.proj_drop.p
+    )
 
 
 def as_complex(table: Tensor, prefix: int) -> Tensor:

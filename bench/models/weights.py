@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,7 +13,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from bench.api import Segmenter
+from bench.api import Segmenter, mismatches
 from bench.errors import DamagedFile
 from bench.models.backbones import ViTBackbone, resize_positions
 from bench.models.card import BackboneCard, file_sha256, weights_path
@@ -55,22 +56,14 @@ def _read_torch(path: Path) -> State:
 
 def load_strict(module: nn.Module, state: Mapping[str, Tensor], path: Path) -> None:
     """Load `state` into `module`; DamagedFile naming what is missing, unexpected or misshapen."""
-    own = module.state_dict()
-    problems = [f"missing {name}" for name in own if name not in state]
-    problems += [f"unexpected {name}" for name in state if name not in own]
-    problems += [
-        f"{name} has shape {tuple(state[name].shape)}, not {tuple(tensor.shape)}"
-        for name, tensor in own.items()
-        if name in state and state[name].shape != tensor.shape
-    ]
-    if problems:
+    if problems := mismatches(module.state_dict(), state):
         more = f" and {len(problems) - 5} more" if len(problems) > 5 else ""
         raise DamagedFile(path, "does not fit: " + "; ".join(problems[:5]) + more)
     module.load_state_dict(dict(state))
 
 
 def load_backbone(backbone: ViTBackbone, card: BackboneCard) -> None:
-    """Load the card's weights; PrerequisiteError when they are absent, DamagedFile when they are not what they should be."""
+    """Load the card's weights; PrerequisiteError when they are absent, DamagedFile when they are not the card's."""
     path = weights_path(card)
     load_backbone_state(backbone, read_weights(path, card.sha256), path)
 
@@ -85,10 +78,11 @@ def load_backbone_state(backbone: ViTBackbone, state: Mapping[str, Tensor], path
     kernel, positions = converted.get("patch_embed.proj.weight"), converted.get("pos_embed")
     if kernel is not None and kernel.dim() == 4:
         converted["patch_embed.proj.weight"] = resize_kernel(kernel, backbone.patch_size)
-    if positions is not None and positions.shape != backbone.vit.pos_embed.shape:
+    if positions is not None and backbone.vit.pos_embed is not None:
         prefix = backbone.vit.pos_embed.shape[1] - backbone.grid[0] * backbone.grid[1]
-        side = round((positions.shape[1] - prefix) ** 0.5)
-        if side * side == positions.shape[1] - prefix:
+        side = math.isqrt(positions.shape[1] - prefix)
+        # Published models are pre-trained on squares; a grid that is none, or the model's own, is taken as it is.
+        if positions.shape != backbone.vit.pos_embed.shape and side * side == positions.shape[1] - prefix:
             converted["pos_embed"] = resize_positions(positions, (side, side), backbone.grid, prefix)
     load_strict(backbone.vit, converted, path)
 
@@ -106,7 +100,7 @@ def convert_names(state: Mapping[str, Tensor]) -> State:
 
 
 def resize_kernel(kernel: Tensor, patch: int) -> Tensor:
-    """Patch kernel (C, 3, p, p) -> (C, 3, patch, patch), plain bicubic: what published Rein checkpoints were trained on."""
+    """Patch kernel (C, 3, p, p) -> (C, 3, patch, patch), plain bicubic: what published Rein weights were trained on."""
     if kernel.shape[-1] == patch:
         return kernel
     return F.interpolate(kernel, size=(patch, patch), mode="bicubic", align_corners=False)

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 from eva02_reference import backbone_weights, features, queries
-from golden import Case, build_untrained
+from rein_cases import Case, build_untrained
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -56,7 +56,8 @@ def make_case(seed: int) -> Case:
     config = dict(CONFIG)
     untrained = build_untrained(config)
     head = untrained.head
-    assert isinstance(head, Mask2FormerHead) and untrained.adapter is not None
+    assert isinstance(head, Mask2FormerHead)
+    assert untrained.adapter is not None
     with torch.no_grad():
         # As initialised, sampling points lie exactly on cells, where the gradient of bilinear sampling jumps.
         for name, parameter in head.named_parameters():
@@ -101,7 +102,11 @@ def inputs(config: dict[str, Any]) -> dict[str, Tensor]:
 
 
 def outputs(
-    head: Mask2FormerHead, w: dict[str, Tensor], r: dict[str, Tensor], tensors: dict[str, Tensor], config: dict[str, Any]
+    head: Mask2FormerHead,
+    w: dict[str, Tensor],
+    r: dict[str, Tensor],
+    tensors: dict[str, Tensor],
+    config: dict[str, Any],
 ) -> dict[str, Tensor]:
     """Everything a case holds that is no gradient."""
     size = (config["img_size"], config["img_size"])

@@ -14,6 +14,7 @@ from torch import Tensor
 
 Weights = dict[str, Tensor]
 
+
 def rotary_tables(side: int, head_width: int, pretraining_side: int = 16) -> tuple[Tensor, Tensor]:
     """Cosines and sines (side^2, head_width): rows turn the first half of a head's channels, columns the second."""
     half = head_width // 2
@@ -102,7 +103,10 @@ def features(w: Weights, r: Weights, images: Tensor, config: dict[str, Any]) -> 
 
 def queries(r: Weights) -> Tensor:
     """Linked queries (m, hidden)."""
-    layers = [a @ b @ r["transform.weight"].T + r["transform.bias"] for a, b in zip(r["learnable_tokens_a"], r["learnable_tokens_b"], strict=True)]
+    layers = [
+        a @ b @ r["transform.weight"].T + r["transform.bias"]
+        for a, b in zip(r["learnable_tokens_a"], r["learnable_tokens_b"], strict=True)
+    ]
     stack = torch.stack(layers)
     three = torch.stack([stack.max(0).values, stack.mean(0), stack[-1]], dim=2)
     return three.reshape(len(three), -1) @ r["merge.weight"].T + r["merge.bias"]

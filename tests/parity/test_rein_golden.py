@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 import torch
 from eva02_case import write_case
-from golden import Case, build_case, load_case, rein_cases
+from rein_cases import Case, build_case, load_case, rein_cases
 from torch import Tensor
 
 from bench.api import Segmenter
@@ -106,7 +106,9 @@ def test_losses_and_gradients(case: Case, segmenter: Segmenter) -> None:
     assert total.item() == pytest.approx(case.config["total_loss"], rel=RTOL)
     total.backward()
     gradients = {name: p.grad for name, p in segmenter.adapter.named_parameters()}
-    wanted = {name.removeprefix("grad.backbone.reins."): t for name, t in case.tensors.items() if name.startswith("grad.")}
+    wanted = {
+        name.removeprefix("grad.backbone.reins."): t for name, t in case.tensors.items() if name.startswith("grad.")
+    }
     assert set(gradients) == set(wanted)
     for name, tensor in wanted.items():
         error, size = (gradients[name] - tensor).norm(), tensor.norm()

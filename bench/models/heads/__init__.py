@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bench.api import Head
-from bench.errors import UnknownName
 from bench.models.heads.mask2former import Mask2FormerHead
 from bench.spec import HeadConfig
 
@@ -31,6 +30,4 @@ class ConfiguredHead:
 
     def __call__(self, channels: tuple[int, int, int, int], linked: bool = False) -> Head:
         """A new head for maps of these channels; `linked` heads get their queries from the method's adapter."""
-        if self.config.name not in HEADS:
-            raise UnknownName("head", self.config.name, HEADS)
         return HEADS[self.config.name](channels, self.classes, self.config, linked)

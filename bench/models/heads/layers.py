@@ -36,11 +36,14 @@ class FeedForward(nn.Module):
 
     def __init__(self, width: int, hidden: int) -> None:
         super().__init__()
-        self.layers = nn.Sequential(nn.Sequential(nn.Linear(width, hidden), nn.ReLU(inplace=True)), nn.Linear(hidden, width))
+        self.layers = nn.Sequential(
+            nn.Sequential(nn.Linear(width, hidden), nn.ReLU(inplace=True)), nn.Linear(hidden, width)
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         """(..., width) -> the same shape."""
-        return x + self.layers(x)
+        out: Tensor = x + self.layers(x)
+        return out
 
 
 class Projections(nn.Module):
@@ -62,7 +65,9 @@ class Attention(nn.Module):
         self.attn = Projections(width)
         self.heads = heads
 
-    def forward(self, query: Tensor, positions: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None) -> Tensor:
+    def forward(
+        self, query: Tensor, positions: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None
+    ) -> Tensor:
         """query (B, Q, C), positions (Q, C), key and value (B, S, C), mask (B, 1, Q, S) true where to look."""
         weights, biases = self.attn.in_proj_weight.chunk(3), self.attn.in_proj_bias.chunk(3)
         q, k, v = (
@@ -70,7 +75,8 @@ class Attention(nn.Module):
             for x, weight, bias in zip((query + positions, key, value), weights, biases, strict=True)
         )
         mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
-        return query + self.attn.out_proj(mixed.transpose(1, 2).flatten(2))
+        out: Tensor = query + self.attn.out_proj(mixed.transpose(1, 2).flatten(2))
+        return out
 
 
 def sine_positions(height: int, width: int, channels: int, like: Tensor) -> Tensor:

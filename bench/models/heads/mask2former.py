@@ -106,7 +106,10 @@ class Mask2FormerHead(Head):
         else:
             positions, content = self.query_embed.weight, self.query_feat.weight
         values = [memory + self.level_embed.weight[level] for level, memory in enumerate(pixels.memory)]
-        keys = [value + sine_positions(h, w, value.shape[-1], value) for value, (h, w) in zip(values, pixels.shapes, strict=True)]
+        keys = [
+            value + sine_positions(h, w, value.shape[-1], value)
+            for value, (h, w) in zip(values, pixels.shapes, strict=True)
+        ]
         # A mask resized is the product with resized mask features: both steps are linear.
         with torch.no_grad():
             places = [
@@ -142,8 +145,9 @@ class Mask2FormerHead(Head):
 
 def semantic_scores(classes: Tensor, masks: Tensor, size: tuple[int, int]) -> Tensor:
     """classes (B, Q, K + 1) and masks (B, Q, h, w), logits -> scores (B, K, *size)."""
-    masks = F.interpolate(masks, size=size, mode="bilinear", align_corners=False).sigmoid()
-    return torch.einsum("bqk,bqhw->bkhw", classes.softmax(-1)[..., :-1], masks)
+    with torch.autocast(masks.device.type, enabled=False):
+        masks = F.interpolate(masks.float(), size=size, mode="bilinear", align_corners=False).sigmoid()
+        return torch.einsum("bqk,bqhw->bkhw", classes.float().softmax(-1)[..., :-1], masks)
 
 
 def _attention_mask(embeddings: Tensor, places: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Mask2Former's loss (arXiv 2112.01527, section 3.3): all layers and images of a batch are matched and scored at once."""
+"""Mask2Former's loss (arXiv 2112.01527, section 3.3), of all layers and images of a batch at once."""
 
 from __future__ import annotations
 
@@ -68,7 +68,8 @@ def match(classes: Tensor, masks: Tensor, labels: Tensor, config: HeadConfig, po
     dice = 1 - (2 * probability @ wanted + EPS) / (total + EPS)
     mask_costs = (config.mask_weight * cross_entropy + config.dice_weight * dice).unflatten(1, (layers, queries))
     costs = mask_costs.transpose(0, 1) - config.class_weight * classes.softmax(-1)[..., :-1]
-    return _assign(costs.cpu().numpy(), _present(labels, known).cpu().numpy(), masks.device)
+    # A diverged model is for the trainer to report, by its loss; the assignment takes finite costs only.
+    return _assign(costs.nan_to_num(1e6, 1e6, -1e6).cpu().numpy(), _present(labels, known).cpu().numpy(), masks.device)
 
 
 def _present(labels: Tensor, known: int) -> Tensor:

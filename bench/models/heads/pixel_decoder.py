@@ -30,8 +30,9 @@ class EncoderLayer(nn.Module):
         self.self_attn = MultiScaleDeformableAttention(width, heads, LEVELS, points)
         self.ffn = FeedForward(width, ffn)
         self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(2))
-        for linear in (self.ffn.layers[0][0], self.ffn.layers[1]):  # type: ignore[index]
-            nn.init.xavier_normal_(linear.weight)
+        for parameter in self.ffn.parameters():
+            if parameter.dim() > 1:
+                nn.init.xavier_normal_(parameter)
 
     def forward(self, tokens: Tensor, positions: Tensor, references: Tensor, shapes: Shapes) -> Tensor:
         """tokens (B, S, C) of all levels, positions (S, C), references (S, 2) -> (B, S, C)."""
@@ -64,7 +65,11 @@ class PixelDecoder(nn.Module):
         nn.init.zeros_(cast(Tensor, self.mask_feature.bias))
 
     def forward(self, features: list[Tensor]) -> Pixels:
-        """Four maps (B, C_i, h_i, w_i), finest first."""
+        """Four maps (B, C_i, h_i, w_i), finest first. In float32: half precision is too coarse for sampling points."""
+        with torch.autocast(features[0].device.type, enabled=False):
+            return self._forward([feature.float() for feature in features])
+
+    def _forward(self, features: list[Tensor]) -> Pixels:
         maps = [conv(feature) for conv, feature in zip(self.input_convs, features[:0:-1], strict=True)]
         shapes = [(int(x.shape[2]), int(x.shape[3])) for x in maps]
         tokens = torch.cat([x.flatten(2) for x in maps], dim=2).transpose(1, 2)
