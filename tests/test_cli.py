@@ -61,7 +61,7 @@ def test_help_is_quick_and_needs_no_torch() -> None:
         "print('heavy:', *heavy, file=sys.stderr); sys.exit(status)"
     )
     times = []
-    for _ in range(3):
+    for _ in range(5):  # the best of five: other work on the machine is not the question
         began = time.perf_counter()
         done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
         times.append(time.perf_counter() - began)
