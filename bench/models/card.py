@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import tomllib
 from functools import lru_cache
@@ -114,10 +115,10 @@ def _file_sha256(path: Path, size: int, changed: int) -> str:
 
 def _shipped_sha256(card: BackboneCard) -> str:
     """The checksum in the small card that pre-training writes beside its weights; empty where there is none yet."""
-    path = (MODELS / card.weights).with_suffix(".toml")
+    path = (MODELS / card.weights).with_suffix(".json")
     if not path.is_file():
         return ""
     try:
-        return str(tomllib.loads(path.read_text(encoding="utf-8"))["sha256"])
-    except (tomllib.TOMLDecodeError, KeyError) as error:
+        return str(json.loads(path.read_text(encoding="utf-8"))["sha256"])
+    except (ValueError, KeyError, TypeError) as error:
         raise DamagedFile(path, f"no sha256: {error}") from error
