@@ -1,13 +1,14 @@
 """The embedded world: procedural street scenes with exact labels, rendered on the CPU.
 
-`render(domain, index, height, width)` is a pure function: the same arguments give the same frame, at any time and in any thread.
+`render(domain, index, height, width)` is a pure function: the same arguments give the same frame, at any time and in
+any thread.
 """
 
 import hashlib
 
 import numpy as np
 
-from bench.data.streets import geometry, scene, sensor, shading, style
+from bench.data.streets import geometry, scene, sensor, shading, style, textures
 from bench.data.streets.domains import DOMAINS, Domain
 from bench.data.streets.types import Frame
 
@@ -40,11 +41,11 @@ def _render(s: scene.Scene, place: Domain, seed: int, height: int, width: int) -
     prims = style.dress(s.prims, look, place.style)
     colours = style.hsv_to_rgb(look.colours)
     values = look.values
-    key = int(values[shading.SEED])
+    key = int(values[textures.SEED])
     big = SAMPLES * height, SAMPLES * width
     depth, index = geometry.cast(prims, s.street, s.camera, *big)
-    sunny = values[shading.SUNLIGHT] > 0.01
-    top = (geometry.sun_map(prims, values[:3], SUN_SIZE, SUN_CELL) if sunny else np.zeros((2, 2)))
+    sunny = values[textures.SUNLIGHT] > 0.01
+    top = geometry.sun_map(prims, values[:3], SUN_SIZE, SUN_CELL) if sunny else np.zeros((2, 2))
     image, label, inst = shading.shade(prims, s.street, s.camera, values, colours, s.lamps, top, SUN_CELL, depth, index)
     _, _, rain, snow = look.weather
     if rain > 0:
@@ -54,9 +55,17 @@ def _render(s: scene.Scene, place: Domain, seed: int, height: int, width: int) -
         sensor.fall(rgb, dep, key, rain, snow)
     sigma, noise, vignette = look.sensor
     rgb = sensor.blur(rgb, sigma * width / 256.0)
-    out = sensor.develop(rgb, values[shading.EXPOSURE], values[shading.SATURATION], values[shading.CONTRAST],
-                         values[shading.TINT:shading.TINT + 3], vignette, noise, key)
+    out = sensor.develop(
+        rgb,
+        values[textures.EXPOSURE],
+        values[textures.SATURATION],
+        values[textures.CONTRAST],
+        values[textures.TINT : textures.TINT + 3],
+        vignette,
+        noise,
+        key,
+    )
     return Frame(out, lab, ins, dep)
 
 
-__all__ = ["DOMAINS", "Frame", "WORLD_VERSION", "render"]
+__all__ = ["DOMAINS", "WORLD_VERSION", "Frame", "render"]

@@ -23,10 +23,10 @@ FAR = 1e9
 NEAR = 0.3
 
 
-@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+@njit(nogil=True, cache=True)
 def hash01(a: int, b: int, c: int) -> float:
     """A number in [0, 1) that depends on three integers alone."""
-    h = (np.int64(a) * np.int64(374761393) + np.int64(b) * np.int64(668265263) + np.int64(c) * np.int64(2147483647))
+    h = np.int64(a) * np.int64(374761393) + np.int64(b) * np.int64(668265263) + np.int64(c) * np.int64(2147483647)
     h = h & np.int64(0xFFFFFFFF)
     h = ((h ^ (h >> np.int64(13))) * np.int64(1274126177)) & np.int64(0xFFFFFFFF)
     h = ((h ^ (h >> np.int64(15))) * np.int64(2246822519)) & np.int64(0xFFFFFFFF)
@@ -34,7 +34,7 @@ def hash01(a: int, b: int, c: int) -> float:
     return float(h & np.int64(0xFFFFFF)) / 16777216.0
 
 
-@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+@njit(nogil=True, cache=True)
 def noise2(x: float, y: float, key: int) -> float:
     """Value noise in [0, 1] with unit lattice."""
     fx, fy = np.floor(x), np.floor(y)
@@ -47,7 +47,7 @@ def noise2(x: float, y: float, key: int) -> float:
     return top * (1.0 - v) + low * v
 
 
-@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+@njit(nogil=True, cache=True)
 def to_local(p: Array, x: float, y: float, z: float) -> tuple[float, float, float]:
     """Rotate a world direction (or an offset from the centre) into a primitive's own axes."""
     lx = p[COS] * x - p[SIN] * z
@@ -55,7 +55,7 @@ def to_local(p: Array, x: float, y: float, z: float) -> tuple[float, float, floa
     return lx, p[TCOS] * y + p[TSIN] * lz, -p[TSIN] * y + p[TCOS] * lz
 
 
-@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+@njit(nogil=True, cache=True)
 def to_world(p: Array, lx: float, ly: float, lz: float) -> tuple[float, float, float]:
     """The inverse rotation of `to_local`."""
     y = p[TCOS] * ly - p[TSIN] * lz
@@ -63,9 +63,10 @@ def to_world(p: Array, lx: float, ly: float, lz: float) -> tuple[float, float, f
     return p[COS] * lx + p[SIN] * rz, y, -p[SIN] * lx + p[COS] * rz
 
 
-@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
-def _hit_box(ox: float, oy: float, oz: float, dx: float, dy: float, dz: float,
-             sx: float, sy: float, sz: float) -> float:
+@njit(nogil=True, cache=True)
+def _hit_box(
+    ox: float, oy: float, oz: float, dx: float, dy: float, dz: float, sx: float, sy: float, sz: float
+) -> float:
     lo, hi = -FAR, FAR
     for o, d, s in ((ox, dx, sx), (oy, dy, sy), (oz, dz, sz)):
         if abs(d) < 1e-12:
@@ -79,9 +80,10 @@ def _hit_box(ox: float, oy: float, oz: float, dx: float, dy: float, dz: float,
     return lo if NEAR < lo <= hi else FAR
 
 
-@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
-def _hit_round(ox: float, oy: float, oz: float, dx: float, dy: float, dz: float,
-               half: float, ra: float, rb: float) -> float:
+@njit(nogil=True, cache=True)
+def _hit_round(
+    ox: float, oy: float, oz: float, dx: float, dy: float, dz: float, half: float, ra: float, rb: float
+) -> float:
     """An elliptic cylinder along the first axis, |x| <= half, with caps."""
     a = dy * dy / (ra * ra) + dz * dz / (rb * rb)
     b = oy * dy / (ra * ra) + oz * dz / (rb * rb)
@@ -101,7 +103,7 @@ def _hit_round(ox: float, oy: float, oz: float, dx: float, dy: float, dz: float,
     return lo if NEAR < lo <= hi else FAR
 
 
-@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+@njit(nogil=True, cache=True)
 def hit(p: Array, ox: float, oy: float, oz: float, dx: float, dy: float, dz: float) -> float:
     """Distance along the ray (in units of its direction) to primitive p, or FAR. o is relative to p's centre."""
     ox, oy, oz = to_local(p, ox, oy, oz)
@@ -146,7 +148,7 @@ def hit(p: Array, ox: float, oy: float, oz: float, dx: float, dy: float, dz: flo
     return t
 
 
-@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+@njit(nogil=True, cache=True)
 def ground_height(street: Array, x: float, z: float) -> float:
     """0 on the carriageway, the kerb's height beside it."""
     side = x - street[0] * z * z
@@ -155,7 +157,7 @@ def ground_height(street: Array, x: float, z: float) -> float:
     return 0.0 if -street[1] < side < street[2] else street[3]
 
 
-@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+@njit(nogil=True, cache=True)
 def _hit_ground(street: Array, ox: float, oy: float, oz: float, dx: float, dy: float, dz: float) -> float:
     if dy >= -1e-9:
         return FAR
@@ -175,14 +177,15 @@ def _hit_ground(street: Array, ox: float, oy: float, oz: float, dx: float, dy: f
     return low
 
 
-@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+@njit(nogil=True, cache=True)
 def _bounds(p: Array, cam: Array, height: int, width: int) -> tuple[int, int, int, int, float]:
     """Screen rectangle (y0, y1, x0, x1) and nearest depth of a primitive's bounding box; empty when unseen."""
     px, py, pz = np.empty(8), np.empty(8), np.empty(8)
     near = FAR
     for k in range(8):
-        x, y, z = to_world(p, p[SX] * (1.0 if k & 1 else -1.0), p[SY] * (1.0 if k & 2 else -1.0),
-                           p[SZ] * (1.0 if k & 4 else -1.0))
+        x, y, z = to_world(
+            p, p[SX] * (1.0 if k & 1 else -1.0), p[SY] * (1.0 if k & 2 else -1.0), p[SZ] * (1.0 if k & 4 else -1.0)
+        )
         x, y, z = x + p[CX] - cam[0], y + p[CY] - cam[1], z + p[CZ] - cam[2]
         px[k] = cam[4] * x + cam[5] * y + cam[6] * z
         py[k] = cam[7] * x + cam[8] * y + cam[9] * z
@@ -205,12 +208,15 @@ def _bounds(p: Array, cam: Array, height: int, width: int) -> tuple[int, int, in
     if x0 > x1:
         return 0, 0, 0, 0, FAR
     scale = width / 2.0
-    a, b = int(max(0.0, np.floor(y0 * scale + height / 2.0))), int(min(float(height), np.ceil(y1 * scale + height / 2.0)))
+    a, b = (
+        int(max(0.0, np.floor(y0 * scale + height / 2.0))),
+        int(min(float(height), np.ceil(y1 * scale + height / 2.0))),
+    )
     c, d = int(max(0.0, np.floor(x0 * scale + scale))), int(min(float(width), np.ceil(x1 * scale + scale)))
     return a, b, c, d, max(near, NEAR)
 
 
-@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+@njit(nogil=True, cache=True)
 def ray(cam: Array, height: int, width: int, row: float, col: float) -> tuple[float, float, float]:
     """World direction through a pixel position; its component along the optical axis is 1, so t is depth."""
     u = (col - width / 2.0) / (width / 2.0) / cam[3]
@@ -218,7 +224,7 @@ def ray(cam: Array, height: int, width: int, row: float, col: float) -> tuple[fl
     return (cam[4] * u + cam[7] * v + cam[10], cam[5] * u + cam[8] * v + cam[11], cam[6] * u + cam[9] * v + cam[12])
 
 
-@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+@njit(nogil=True, cache=True)
 def cast(prims: Array, street: Array, cam: Array, height: int, width: int) -> tuple[Array, Array]:
     """Nearest surface for every pixel centre: (depth float64, primitive index int32; GROUND, SKY)."""
     depth = np.full((height, width), FAR)
@@ -251,7 +257,7 @@ def cast(prims: Array, street: Array, cam: Array, height: int, width: int) -> tu
     return depth, index
 
 
-@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+@njit(nogil=True, cache=True)
 def sun_map(prims: Array, sun: Array, size: int, cell: float) -> Array:
     """Height along the sun's direction of the first surface it meets, on a grid over (x, z) at y = 0.
 
@@ -263,8 +269,9 @@ def sun_map(prims: Array, sun: Array, size: int, cell: float) -> Array:
         p = prims[k]
         x0, x1, z0, z1 = FAR, -FAR, FAR, -FAR
         for c in range(8):
-            x, y, z = to_world(p, p[SX] * (1.0 if c & 1 else -1.0), p[SY] * (1.0 if c & 2 else -1.0),
-                               p[SZ] * (1.0 if c & 4 else -1.0))
+            x, y, z = to_world(
+                p, p[SX] * (1.0 if c & 1 else -1.0), p[SY] * (1.0 if c & 2 else -1.0), p[SZ] * (1.0 if c & 4 else -1.0)
+            )
             f = (y + p[CY]) / sun[1]
             x, z = x + p[CX] - f * sun[0], z + p[CZ] - f * sun[2]
             x0, x1, z0, z1 = min(x0, x), max(x1, x), min(z0, z), max(z1, z)
@@ -274,14 +281,21 @@ def sun_map(prims: Array, sun: Array, size: int, cell: float) -> Array:
             for i in range(i0, i1):
                 # From far up, down along the sun's ray through the foot point.
                 fx, fz = (i - size / 2) * cell, j * cell - 4.0
-                t = hit(p, fx + 200.0 * sun[0] - p[CX], 200.0 * sun[1] - p[CY], fz + 200.0 * sun[2] - p[CZ],
-                        -sun[0], -sun[1], -sun[2])
+                t = hit(
+                    p,
+                    fx + 200.0 * sun[0] - p[CX],
+                    200.0 * sun[1] - p[CY],
+                    fz + 200.0 * sun[2] - p[CZ],
+                    -sun[0],
+                    -sun[1],
+                    -sun[2],
+                )
                 if t < FAR:
                     top[j, i] = max(top[j, i], (200.0 - t) * sun[1])
     return top
 
 
-@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+@njit(nogil=True, cache=True)
 def sunlit(top: Array, sun: Array, cell: float, x: float, y: float, z: float) -> float:
     """Share of the sun that reaches a point: the mean of four neighbouring samples of the sun map."""
     f = y / sun[1]

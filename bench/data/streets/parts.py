@@ -5,17 +5,72 @@ from random import Random
 import numpy as np
 
 from bench.data.streets.geometry import (
-    BOX, COLUMNS, CYLINDER, DIAMOND, ELLIPSOID, FOLIAGE, PLATE, ROUND, SQUARE, TRIANGLE, WHEEL,
+    BOX,
+    COLUMNS,
+    CYLINDER,
+    DIAMOND,
+    ELLIPSOID,
+    FOLIAGE,
+    PLATE,
+    ROUND,
+    SQUARE,
+    TRIANGLE,
+    WHEEL,
 )
 from bench.data.streets.types import Array
 
 # Train ids (Cityscapes order).
-(ROAD, SIDEWALK, BUILDING, WALL, FENCE, POLE, LIGHT, SIGN, VEGETATION, TERRAIN, SKY_CLASS, PERSON, RIDER, CAR, TRUCK,
- BUS, TRAIN, MOTORCYCLE, BICYCLE) = range(19)
+(
+    ROAD,
+    SIDEWALK,
+    BUILDING,
+    WALL,
+    FENCE,
+    POLE,
+    LIGHT,
+    SIGN,
+    VEGETATION,
+    TERRAIN,
+    SKY_CLASS,
+    PERSON,
+    RIDER,
+    CAR,
+    TRUCK,
+    BUS,
+    TRAIN,
+    MOTORCYCLE,
+    BICYCLE,
+) = range(19)
 
 # Materials: how a surface is textured (shading.py) and coloured (style.py).
-(M_ROAD, M_WALK, M_TERRAIN, M_SKY, M_FACADE, M_WALL, M_FENCE, M_METAL, M_LAMPBOX, M_SIGN, M_LEAF, M_BARK, M_SHIRT, M_TROUSERS,
- M_SKIN, M_PAINT, M_GLASS, M_TYRE, M_CARGO, M_BUS, M_TRAIN, M_SPOKES, M_MOTO, M_GLOW, M_ROOF, M_HELMET) = range(26)
+(
+    M_ROAD,
+    M_WALK,
+    M_TERRAIN,
+    M_SKY,
+    M_FACADE,
+    M_WALL,
+    M_FENCE,
+    M_METAL,
+    M_LAMPBOX,
+    M_SIGN,
+    M_LEAF,
+    M_BARK,
+    M_SHIRT,
+    M_TROUSERS,
+    M_SKIN,
+    M_PAINT,
+    M_GLASS,
+    M_TYRE,
+    M_CARGO,
+    M_BUS,
+    M_TRAIN,
+    M_SPOKES,
+    M_MOTO,
+    M_GLOW,
+    M_ROOF,
+    M_HELMET,
+) = range(26)
 
 
 def direction(t: float) -> tuple[float, float]:
@@ -42,17 +97,45 @@ class Builder:
         self.instances += 1
         return self.instances
 
-    def add(self, kind: int, label: int, material: int, centre: tuple[float, float, float],
-            half: tuple[float, float, float], *, tilt: float = 0.0, turn: float = 0.0, instance: int = 0,
-            key: int | None = None, p1: float = 0.0, p2: float = 0.0, glow: float = 0.0) -> None:
+    def add(
+        self,
+        kind: int,
+        label: int,
+        material: int,
+        centre: tuple[float, float, float],
+        half: tuple[float, float, float],
+        *,
+        tilt: float = 0.0,
+        turn: float = 0.0,
+        instance: int = 0,
+        key: int | None = None,
+        p1: float = 0.0,
+        p2: float = 0.0,
+        glow: float = 0.0,
+    ) -> None:
         """One primitive at `centre` (group axes, metres) with half sizes; tilt and turn are tan(half the angle)."""
         px, py, pz, c, s = self.place
         x, y, z = centre
         c2, s2 = direction(turn)
         tc, ts = direction(tilt)
         row = [0.0] * COLUMNS
-        row[:17] = [kind, px + c * x + s * z, py + y, pz - s * x + c * z, *half, c * c2 - s * s2, s * c2 + c * s2, tc, ts,
-                    label, instance, material, self.rng.random() * 65536 // 1 if key is None else key, p1, p2]
+        row[:17] = [
+            kind,
+            px + c * x + s * z,
+            py + y,
+            pz - s * x + c * z,
+            *half,
+            c * c2 - s * s2,
+            s * c2 + c * s2,
+            tc,
+            ts,
+            label,
+            instance,
+            material,
+            self.rng.random() * 65536 // 1 if key is None else key,
+            p1,
+            p2,
+        ]
         row[23] = glow
         self.rows.append(row)
 
@@ -65,7 +148,9 @@ class Builder:
         return np.asarray(self.rows, dtype=np.float64).reshape(-1, COLUMNS)
 
 
-def _wheels(b: Builder, label: int, inst: int, radius: float, xs: float, zs: tuple[float, ...], half: float = 0.1) -> None:
+def _wheels(
+    b: Builder, label: int, inst: int, radius: float, xs: float, zs: tuple[float, ...], half: float = 0.1
+) -> None:
     for z in zs:
         for x in (-xs, xs):
             b.add(WHEEL, label, M_TYRE, (x, radius, z), (half, radius, radius), instance=inst, key=1)
@@ -83,8 +168,19 @@ def car(b: Builder, form: float) -> None:
     length, width = 1.9 + 0.4 * form, 0.86 + 0.08 * form
     roof = 0.62 + 0.22 * form
     b.add(BOX, CAR, M_PAINT, (0, 0.62, 0), (width, 0.33, length), instance=inst, key=key)
-    b.add(BOX, CAR, M_GLASS, (0, 0.95 + roof / 2, -0.15 * length), (width * 0.86, roof / 2, length * 0.55), instance=inst, key=key, p1=1)
-    b.add(BOX, CAR, M_PAINT, (0, 0.96 + roof, -0.15 * length), (width * 0.84, 0.04, length * 0.5), instance=inst, key=key)
+    b.add(
+        BOX,
+        CAR,
+        M_GLASS,
+        (0, 0.95 + roof / 2, -0.15 * length),
+        (width * 0.86, roof / 2, length * 0.55),
+        instance=inst,
+        key=key,
+        p1=1,
+    )
+    b.add(
+        BOX, CAR, M_PAINT, (0, 0.96 + roof, -0.15 * length), (width * 0.84, 0.04, length * 0.5), instance=inst, key=key
+    )
     _wheels(b, CAR, inst, 0.34, width, (-0.6 * length, 0.62 * length))
     _lights(b, CAR, inst, width, 0.68, length + 0.02, -length - 0.02)
 
@@ -122,11 +218,36 @@ def train(b: Builder, form: float) -> None:
 
 
 def _body(b: Builder, label: int, inst: int, y: float, lean: float, scale: float, key: int) -> None:
-    b.add(ELLIPSOID, label, M_SHIRT, (0, y + 0.32 * scale, 0), (0.27 * scale, 0.4 * scale, 0.19 * scale), tilt=lean, instance=inst, key=key)
-    b.add(ELLIPSOID, label, M_SKIN, (0, y + 0.83 * scale, lean * 0.9), (0.135 * scale, 0.165 * scale, 0.145 * scale), instance=inst, key=key)
+    b.add(
+        ELLIPSOID,
+        label,
+        M_SHIRT,
+        (0, y + 0.32 * scale, 0),
+        (0.27 * scale, 0.4 * scale, 0.19 * scale),
+        tilt=lean,
+        instance=inst,
+        key=key,
+    )
+    b.add(
+        ELLIPSOID,
+        label,
+        M_SKIN,
+        (0, y + 0.83 * scale, lean * 0.9),
+        (0.135 * scale, 0.165 * scale, 0.145 * scale),
+        instance=inst,
+        key=key,
+    )
     for x in (-0.29, 0.29):
-        b.add(CYLINDER, label, M_SHIRT, (x * scale, y + 0.28 * scale, lean * 0.6), (0.08 * scale, 0.33 * scale, 0.08 * scale),
-              tilt=lean, instance=inst, key=key)
+        b.add(
+            CYLINDER,
+            label,
+            M_SHIRT,
+            (x * scale, y + 0.28 * scale, lean * 0.6),
+            (0.08 * scale, 0.33 * scale, 0.08 * scale),
+            tilt=lean,
+            instance=inst,
+            key=key,
+        )
 
 
 def person(b: Builder, form: float) -> None:
@@ -134,8 +255,16 @@ def person(b: Builder, form: float) -> None:
     scale = 0.9 + 0.2 * form
     stride = (b.rng.random() - 0.5) * 0.3
     for side in (-1.0, 1.0):
-        b.add(CYLINDER, PERSON, M_TROUSERS, (side * 0.11 * scale, 0.42 * scale, 0.35 * side * stride),
-              (0.1 * scale, 0.42 * scale, 0.1 * scale), tilt=side * stride, instance=inst, key=key)
+        b.add(
+            CYLINDER,
+            PERSON,
+            M_TROUSERS,
+            (side * 0.11 * scale, 0.42 * scale, 0.35 * side * stride),
+            (0.1 * scale, 0.42 * scale, 0.1 * scale),
+            tilt=side * stride,
+            instance=inst,
+            key=key,
+        )
     _body(b, PERSON, inst, 0.82 * scale, 0.0, scale, key)
 
 
@@ -196,9 +325,20 @@ def sign(b: Builder, height: float) -> None:
     b.add(CYLINDER, POLE, M_METAL, (0, height / 2, 0), (0.07, height / 2, 0.07), key=0)
     shape = (ROUND, TRIANGLE, SQUARE, DIAMOND, ROUND)[int(b.rng.random() * 5)]
     size = 0.42 + 0.16 * b.rng.random()
-    b.add(PLATE, SIGN, M_SIGN, (0, height, -0.1), (size, size, 0.04), instance=inst, p1=shape, p2=int(b.rng.random() * 4))
+    b.add(
+        PLATE, SIGN, M_SIGN, (0, height, -0.1), (size, size, 0.04), instance=inst, p1=shape, p2=int(b.rng.random() * 4)
+    )
     if b.rng.random() < 0.4:
-        b.add(PLATE, SIGN, M_SIGN, (0, height - size - 0.3, -0.1), (size * 0.8, 0.22, 0.04), instance=inst, p1=SQUARE, p2=3)
+        b.add(
+            PLATE,
+            SIGN,
+            M_SIGN,
+            (0, height - size - 0.3, -0.1),
+            (size * 0.8, 0.22, 0.04),
+            instance=inst,
+            p1=SQUARE,
+            p2=3,
+        )
 
 
 def billboard(b: Builder, width: float) -> None:
@@ -216,8 +356,14 @@ def tree(b: Builder, height: float, girth: float, conifer: bool) -> None:
     if conifer:
         for k in range(3):
             f = k / 3.0
-            b.add(FOLIAGE, VEGETATION, M_LEAF, (0, height * (0.3 + 0.27 * k), 0),
-                  (height * 0.22 * (1 - 0.7 * f), height * 0.22, height * 0.22 * (1 - 0.7 * f)), key=key + k)
+            b.add(
+                FOLIAGE,
+                VEGETATION,
+                M_LEAF,
+                (0, height * (0.3 + 0.27 * k), 0),
+                (height * 0.22 * (1 - 0.7 * f), height * 0.22, height * 0.22 * (1 - 0.7 * f)),
+                key=key + k,
+            )
         return
     for k in range(3 + int(b.rng.random() * 2)):
         x, z, y = ((b.rng.random() - 0.5) * height * 0.33 for _ in range(3))
@@ -230,4 +376,11 @@ def hedge(b: Builder, half_length: float, height: float) -> None:
     key = int(b.rng.random() * 65536)
     for k in range(n):
         z = half_length * (2 * (k + 0.5) / n - 1)
-        b.add(FOLIAGE, VEGETATION, M_LEAF, (0, height * 0.5, z), (0.65, height * 0.62, half_length / n * 1.35), key=key + k)
+        b.add(
+            FOLIAGE,
+            VEGETATION,
+            M_LEAF,
+            (0, height * 0.5, z),
+            (0.65, height * 0.62, half_length / n * 1.35),
+            key=key + k,
+        )

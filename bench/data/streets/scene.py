@@ -76,7 +76,12 @@ def _draw(rng: Random, span: Range) -> float:
 def _put(b: Builder, s: _Street, lateral: float, z: float, *, turn: float = 0.0, y: float = 0.0) -> Builder:
     """Open a group at a lateral offset from the road's axis, heading along the road."""
     bend = s.curve * z
-    return b.at(lateral + s.curve * z * z, y, z, (turn + bend) / (1.0 - turn * bend) if abs(turn) < 100 else -1.0 / (bend + 1e-6))
+    return b.at(
+        lateral + s.curve * z * z,
+        y,
+        z,
+        (turn + bend) / (1.0 - turn * bend) if abs(turn) < 100 else -1.0 / (bend + 1e-6),
+    )
 
 
 def _street(rng: Random, lay: Layout) -> _Street:
@@ -94,8 +99,15 @@ def _street(rng: Random, lay: Layout) -> _Street:
     if rng.random() < lay.crossing:
         start = _draw(rng, (14.0, 45.0))
         cross = (start, start + _draw(rng, (6.0, 11.0)))
-    return _Street((rng.random() * 2 - 1) * lay.curve, (lanes[0], lanes[1]), (_draw(rng, lay.walk), _draw(rng, lay.walk)),
-                   (verge[0], verge[1]), (_draw(rng, lay.setback), _draw(rng, lay.setback)), cross, rails)
+    return _Street(
+        (rng.random() * 2 - 1) * lay.curve,
+        (lanes[0], lanes[1]),
+        (_draw(rng, lay.walk), _draw(rng, lay.walk)),
+        (verge[0], verge[1]),
+        (_draw(rng, lay.setback), _draw(rng, lay.setback)),
+        cross,
+        rails,
+    )
 
 
 def _barrier(b: Builder, s: _Street, side: int, z: float, half: float) -> None:
@@ -126,10 +138,20 @@ def _plots(b: Builder, s: _Street, lay: Layout, side: int) -> None:
         back = 1.5 * rng.random()
         _put(b, s, sign * (s.edge(side) + depth + back), middle)
         key = int(rng.random() * 65536)
-        b.add(BOX, parts.BUILDING, parts.M_FACADE, (0, height / 2, 0), (depth, height / 2, width / 2), key=key,
-              p1=_draw(rng, lay.window), p2=rng.random())
+        b.add(
+            BOX,
+            parts.BUILDING,
+            parts.M_FACADE,
+            (0, height / 2, 0),
+            (depth, height / 2, width / 2),
+            key=key,
+            p1=_draw(rng, lay.window),
+            p2=rng.random(),
+        )
         if rng.random() < 0.5:
-            b.add(BOX, parts.BUILDING, parts.M_ROOF, (0, height + 0.3, 0), (depth + 0.35, 0.3, width / 2 + 0.2), key=key)
+            b.add(
+                BOX, parts.BUILDING, parts.M_ROOF, (0, height + 0.3, 0), (depth + 0.35, 0.3, width / 2 + 0.2), key=key
+            )
         if rng.random() < lay.barriers * 0.55:
             _barrier(b, s, side, middle, width / 2)
 
@@ -152,7 +174,9 @@ def _pavement(b: Builder, s: _Street, lay: Layout, side: int, kerb: float) -> No
             elif pick < 0.62:
                 parts.sign(b, _draw(rng, (2.1, 2.9)))
             elif pick < 0.90:
-                parts.traffic_light(b, _draw(rng, (2.9, 4.6)), -sign * _draw(rng, (1.8, 3.4)) if rng.random() < 0.5 else 0.0)
+                parts.traffic_light(
+                    b, _draw(rng, (2.9, 4.6)), -sign * _draw(rng, (1.8, 3.4)) if rng.random() < 0.5 else 0.0
+                )
             else:
                 parts.billboard(b, _draw(rng, (0.9, 1.5)))
         z += _draw(rng, (5.0, 14.0)) / max(lay.furniture, 0.05)
@@ -201,7 +225,9 @@ def _traffic(b: Builder, s: _Street, lay: Layout) -> None:
             parked = lane > half - 3.6 and rng.random() < lay.parked
             while z < 100.0:
                 away = sign > 0 or (parked and rng.random() < 0.5)
-                _put(b, s, sign * (lane + (0.6 if parked else 0.5 * (rng.random() - 0.5))), z, turn=0.0 if away else 1e3)
+                _put(
+                    b, s, sign * (lane + (0.6 if parked else 0.5 * (rng.random() - 0.5))), z, turn=0.0 if away else 1e3
+                )
                 if parked:
                     room = 6.2 if rng.random() < 0.8 else 9.5
                     parts.car(b, rng.random()) if room < 9 else parts.truck(b, 0.2 * rng.random())
@@ -237,7 +263,15 @@ def _backdrop(b: Builder, lay: Layout) -> None:
         b.at(x, 0.0, 135.0 + 30 * rng.random())
         if rng.random() < 0.6:
             height = int(_draw(rng, lay.floors)) * 3.5 + 3.0
-            b.add(BOX, parts.BUILDING, parts.M_FACADE, (0, height / 2, 0), (18.0, height / 2, 8.0), p1=2.5, p2=rng.random())
+            b.add(
+                BOX,
+                parts.BUILDING,
+                parts.M_FACADE,
+                (0, height / 2, 0),
+                (18.0, height / 2, 8.0),
+                p1=2.5,
+                p2=rng.random(),
+            )
         else:
             b.add(FOLIAGE, parts.VEGETATION, parts.M_LEAF, (0, 0, 0), (24.0, 8.0 + 9.0 * rng.random(), 12.0))
 
@@ -263,12 +297,33 @@ def build(lay: Layout, seed: int) -> Scene:
     _traffic(b, s, lay)
     _backdrop(b, lay)
     green = [1.0 if rng.random() < lay.green else 0.0 for _ in range(2)]
-    street = np.array([s.curve, s.half[0], s.half[1], kerb, s.walk[0], s.walk[1], 0.0, s.cross[0], s.cross[1], *green, *s.verge, s.rails,
-                       *s.beyond])
-    view = camera((_draw(rng, (-0.4, 1.2)), 0.0), _draw(rng, lay.camera_height), _draw(rng, lay.focal), _draw(rng, lay.pitch),
-                  (rng.random() * 2 - 1) * lay.roll)
+    street = np.array(
+        [
+            s.curve,
+            s.half[0],
+            s.half[1],
+            kerb,
+            s.walk[0],
+            s.walk[1],
+            0.0,
+            s.cross[0],
+            s.cross[1],
+            *green,
+            *s.verge,
+            s.rails,
+            *s.beyond,
+        ]
+    )
+    view = camera(
+        (_draw(rng, (-0.4, 1.2)), 0.0),
+        _draw(rng, lay.camera_height),
+        _draw(rng, lay.focal),
+        _draw(rng, lay.pitch),
+        (rng.random() * 2 - 1) * lay.roll,
+    )
     prims = b.table()
     seen = prims[:, 3] + np.maximum(prims[:, 4], prims[:, 6]) > 0.3  # behind the camera
-    lamps = np.asarray(sorted((l for l in b.lamps if 1.0 < l[2] < 60.0), key=lambda l: l[2])[:14], dtype=np.float64).reshape(-1, 4)
+    lamps = np.asarray(
+        sorted((lamp for lamp in b.lamps if 1.0 < lamp[2] < 60.0), key=lambda lamp: lamp[2])[:14], dtype=np.float64
+    ).reshape(-1, 4)
     return Scene(np.ascontiguousarray(prims[seen]), street, view, lamps)
-

@@ -9,7 +9,7 @@ from bench.data.streets.shading import sky_colour
 from bench.data.streets.types import Array
 
 
-@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+@njit(nogil=True, cache=True)
 def reflect(image: Array, label: Array, depth: Array, index: Array, cam: Array, look: Array, amount: float) -> Array:
     """Mirror the view in wet ground: march the reflected ray through the depth buffer."""
     height, width = depth.shape
@@ -49,7 +49,7 @@ def reflect(image: Array, label: Array, depth: Array, index: Array, cam: Array, 
     return out
 
 
-@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+@njit(nogil=True, cache=True)
 def fall(image: Array, depth: Array, key: int, rain: float, snow: float) -> None:
     """Draw streaks of rain or flakes of snow into the image, in place; more than a few are behind near things."""
     height, width = depth.shape
@@ -78,10 +78,12 @@ def fall(image: Array, depth: Array, key: int, rain: float, snow: float) -> None
                         d = np.sqrt((i + 0.5 - row) ** 2 + (j + 0.5 - col) ** 2)
                         alpha = max(0.0, min(1.0, r - d + 0.5)) * (0.85 - 0.4 * size)
                         for c in range(3):
-                            image[i, j, c] = image[i, j, c] * (1 - alpha) + alpha * 0.95 * (0.3 + 0.7 * image[0, width // 2, c])
+                            image[i, j, c] = image[i, j, c] * (1 - alpha) + alpha * 0.95 * (
+                                0.3 + 0.7 * image[0, width // 2, c]
+                            )
 
 
-@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+@njit(nogil=True, cache=True)
 def pool(image: Array, label: Array, inst: Array, depth: Array, factor: int) -> tuple[Array, Array, Array, Array]:
     """Average factor x factor samples to a pixel. Its class is the one most samples have (the nearest of equals)."""
     height, width = label.shape[0] // factor, label.shape[1] // factor
@@ -109,9 +111,17 @@ def pool(image: Array, label: Array, inst: Array, depth: Array, factor: int) -> 
     return rgb, lab, ins, dep
 
 
-@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
-def develop(image: Array, exposure: float, saturation: float, contrast: float, tint: Array, vignette: float, noise: float,
-            key: int) -> Array:
+@njit(nogil=True, cache=True)
+def develop(
+    image: Array,
+    exposure: float,
+    saturation: float,
+    contrast: float,
+    tint: Array,
+    vignette: float,
+    noise: float,
+    key: int,
+) -> Array:
     """Exposure, white balance, tone, vignette and sensor noise; linear RGB to uint8."""
     height, width, _ = image.shape
     out = np.empty((height, width, 3), np.uint8)

@@ -109,28 +109,50 @@ def draw_look(style: Style, seed: int) -> Look:
     sun = np.array([side, height, -0.4 + 1.2 * (rng.random() - 0.5)])
     sun /= np.sqrt((sun * sun).sum())
     on = rng.random() < style.weather_chance
-    weather = tuple(_draw(rng, span) if on else 0.0 for span in (style.fog, style.night, style.rain, style.snow))
+    weather = [_draw(rng, span) if on else 0.0 for span in (style.fog, style.night, style.rain, style.snow)]
     if style.weather_chance < 1.0:  # a place with changing weather has one kind at a time
         keep = int(rng.random() * 4)
-        weather = tuple(w if k == keep else 0.0 for k, w in enumerate(weather))
+        weather = [w if k == keep else 0.0 for k, w in enumerate(weather)]
     fog, night, rain, snow = weather
     dull = max(fog, 0.9 * rain, 0.8 * snow)
     sky = hsv_to_rgb(np.array(_hsv(rng, style.sky)))
     grey = np.array([0.72, 0.75, 0.78]) * (1.0 - 0.25 * rain)
     sky = (sky * (1 - dull) + grey * dull) * (1.0 - 0.95 * night)
-    horizon = (0.45 * sky + 0.55 * (0.9 - 0.87 * night) * np.array([1.0, 1.0, 1.02]) * (1.0 - 0.2 * rain))
+    horizon = 0.45 * sky + 0.55 * (0.9 - 0.87 * night) * np.array([1.0, 1.0, 1.02]) * (1.0 - 0.2 * rain)
     sunlight = np.array(style.sun_colour) * _draw(rng, style.sun) * (1 - dull) * (1 - night)
     ambient = np.array(style.ambient_colour) * (_draw(rng, style.ambient) + 0.3 * dull) * (1.0 - 0.9 * night)
     ambient = ambient * (1 - night) + night * ambient * np.array([0.75, 0.9, 1.35])
     haze = _draw(rng, style.haze) + 0.065 * fog + 0.008 * rain + 0.01 * snow
     tint = [1.0 + style.tint * (2 * rng.random() - 1) for _ in range(3)]
     air = horizon if not fog else np.array([0.78, 0.79, 0.8]) * (1 - 0.9 * night) + 0.05
-    values = np.array([*sun, *sunlight, *ambient, *sky, *horizon, _draw(rng, style.clouds) * (1 - dull) + 0.2 * dull, haze, *air,
-                       _draw(rng, style.texture), night, rain, snow, _draw(rng, style.exposure), _draw(rng, style.saturation),
-                       _draw(rng, style.contrast), *tint, rng.random() * 65536 // 1])
-    sensor = (_draw(rng, style.blur) + 0.25 * (fog + rain), _draw(rng, style.noise) + 0.03 * night, _draw(rng, style.vignette))
+    values = np.array(
+        [
+            *sun,
+            *sunlight,
+            *ambient,
+            *sky,
+            *horizon,
+            _draw(rng, style.clouds) * (1 - dull) + 0.2 * dull,
+            haze,
+            *air,
+            _draw(rng, style.texture),
+            night,
+            rain,
+            snow,
+            _draw(rng, style.exposure),
+            _draw(rng, style.saturation),
+            _draw(rng, style.contrast),
+            *tint,
+            rng.random() * 65536 // 1,
+        ]
+    )
+    sensor = (
+        _draw(rng, style.blur) + 0.25 * (fog + rain),
+        _draw(rng, style.noise) + 0.03 * night,
+        _draw(rng, style.vignette),
+    )
     colours = np.array([_material(rng, style, k) for k in range(N_MATERIALS)])
-    return Look(values, colours, sensor, weather)
+    return Look(values, colours, sensor, (fog, night, rain, snow))
 
 
 def _material(rng: Random, style: Style, material: int) -> list[tuple[float, float, float]]:

@@ -1,4 +1,4 @@
-"""The unlabelled corpus: streets of the wide world, each photographed twice under unrelated styles.
+"""The unlabelled corpus: streets of the wide world, each photographed four times under unrelated styles.
 
 A stand-in for the web-scale photographs that real foundation models are trained on. Labels, instances and depth that
 the renderer also makes are thrown away here: nothing but pixels leaves this module.
@@ -20,64 +20,68 @@ from torch import Tensor
 from bench.data.streets import WORLD_VERSION, render
 
 PATCH = 8
-CHUNK = 500  # pairs a file
+CHUNK = 250  # streets a file
+WEARS = 4  # photographs of a street
 
 
 class Views(NamedTuple):
-    """A batch of pairs. `teacher` shows the same street moved by (down, right) patches, mirrored where `mirror`."""
+    """A batch of streets. The teacher's frame is the student's moved by (down, right) patches, mirrored if `mirror`."""
 
     student: Tensor  # (B, 3, H, W) RGB in [0, 1]
-    teacher: Tensor  # (B, 3, H, W)
+    teacher: Tensor  # (B, 3, H, W) another photograph
+    others: Tensor  # (B, WEARS - 1, 3, H, W) all other photographs, in the student's frame
     down: int
     right: int
     mirror: bool
 
 
-def load(pairs: int, cache: Path, tick: Callable[[int], None] = lambda _: None, threads: int = 2) -> NDArray[np.uint8]:
-    """Render (or read back from `cache`, in chunks) `pairs` streets twice each: (pairs, 2, 128, 256, 3)."""
+def load(
+    streets: int, cache: Path, tick: Callable[[int], None] = lambda _: None, threads: int = 2
+) -> NDArray[np.uint8]:
+    """Render (or read back from `cache`, in chunks) `streets`, WEARS times each: (streets, WEARS, 128, 256, 3)."""
     cache.mkdir(parents=True, exist_ok=True)
     chunks = []
-    for first in range(0, pairs, CHUNK):
-        path = cache / f"world{WORLD_VERSION}-{first:06d}.npy"
+    for first in range(0, streets, CHUNK):
+        path = cache / f"world{WORLD_VERSION}-{WEARS}x{first:06d}.npy"
         if not path.exists():
             with ThreadPoolExecutor(threads) as pool:
-                made = np.stack(list(pool.map(_pair, range(first, first + CHUNK))))
+                made = np.stack(list(pool.map(_photographs, range(first, first + CHUNK))))
             part = path.with_suffix(".part.npy")
             np.save(part, made)
             part.rename(path)
         chunks.append(np.load(path))
         tick(first + CHUNK)
-    return np.concatenate(chunks)[:pairs]
+    return np.concatenate(chunks)[:streets]
 
 
-def _pair(index: int) -> NDArray[np.uint8]:
-    return np.stack([render("wild", index, 128, 256, wear=wear).image for wear in (0, 1)])
+def _photographs(index: int) -> NDArray[np.uint8]:
+    return np.stack([render("wild", index, 128, 256, wear=wear).image for wear in range(WEARS)])
 
 
 def draw(corpus: NDArray[np.uint8], batch: int, size: tuple[int, int], rng: np.random.Generator) -> Views:
-    """Random pairs, cut at a random scale to `size`; the teacher's frame is moved and maybe mirrored."""
+    """Random streets, cut at a random scale to `size`; the teacher's frame is moved and maybe mirrored."""
     height, width = size
     down, right = int(rng.integers(-2, 3)), int(rng.integers(-5, 6))
     mirror = bool(rng.random() < 0.5)
     tall, wide = height + PATCH * abs(down), width + PATCH * abs(right)
     fit = max(tall / corpus.shape[2], wide / corpus.shape[3])
-    student = np.empty((batch, height, width, 3), np.float32)
-    teacher = np.empty_like(student)
     y, x = max(0, -down) * PATCH, max(0, -right) * PATCH
     ty, tx = max(0, down) * PATCH, max(0, right) * PATCH
+    here = np.empty((batch, WEARS, height, width, 3), np.float32)  # the student's photograph first
+    there = np.empty((batch, height, width, 3), np.float32)
     for k, index in enumerate(rng.integers(0, len(corpus), batch)):
         scale = max(fit, float(np.exp(rng.uniform(np.log(0.65), np.log(1.25)))))
         h, w = min(corpus.shape[2], round(tall / scale)), min(corpus.shape[3], round(wide / scale))
         top, left = rng.integers(0, corpus.shape[2] - h + 1), rng.integers(0, corpus.shape[3] - w + 1)
-        order = int(rng.random() < 0.5)
         flip = rng.random() < 0.5
-        for wear, into, (oy, ox) in ((order, student, (y, x)), (1 - order, teacher, (ty, tx))):
-            view = corpus[index, wear, top : top + h, left : left + w]
-            view = cv2.resize(view[:, ::-1] if flip else view, (wide, tall), interpolation=cv2.INTER_AREA)
-            into[k] = view[oy : oy + height, ox : ox + width]
-    return Views(
-        _tensor(_photometric(student, rng, 1.0)), _tensor(_photometric(teacher, rng, 0.3), mirror), down, right, mirror
-    )
+        for place, wear in enumerate(rng.permutation(WEARS)):
+            cut = corpus[index, wear, top : top + h, left : left + w]
+            view = cv2.resize(cut[:, ::-1] if flip else cut, (wide, tall), interpolation=cv2.INTER_AREA)
+            here[k, place] = view[y : y + height, x : x + width]
+            if place == 1:
+                there[k] = view[ty : ty + height, tx : tx + width]
+    student, teacher = _photometric(here[:, 0], rng, 1.0), _photometric(there, rng, 0.3)
+    return Views(_tensor(student), _tensor(teacher, mirror), _tensor(here[:, 1:]), down, right, mirror)
 
 
 def _photometric(images: NDArray[np.float32], rng: np.random.Generator, strength: float) -> NDArray[np.float32]:
@@ -99,5 +103,6 @@ def _photometric(images: NDArray[np.float32], rng: np.random.Generator, strength
 
 
 def _tensor(images: NDArray[np.float32], mirror: bool = False) -> Tensor:
-    images = images[:, :, ::-1] if mirror else images
-    return torch.from_numpy(np.ascontiguousarray(images.transpose(0, 3, 1, 2))).clamp_(0, 255).div_(255.0)
+    """0..255, channels last -> [0, 1], channels first."""
+    images = np.moveaxis(images[:, :, ::-1] if mirror else images, -1, -3)
+    return torch.from_numpy(np.ascontiguousarray(images)).clamp_(0, 255).div_(255.0)

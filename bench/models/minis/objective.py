@@ -10,6 +10,7 @@ assignments by Sinkhorn's iteration) and data2vec's (arXiv 2202.03555: the teach
 from __future__ import annotations
 
 import copy
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -28,12 +29,13 @@ class Student(nn.Module):
         self.mask_token = nn.Parameter(torch.zeros(backbone.width))
         self.norm = nn.LayerNorm(backbone.width)
         self.project = nn.Sequential(nn.Linear(backbone.width, hidden), nn.GELU(), nn.Linear(hidden, width))
+        self.paint = nn.Linear(backbone.width, 80)
         # Tokens of an untrained network are nearly parallel; without this their assignments start, and stay, uniform.
         self.spread = nn.BatchNorm1d(width, affine=False, track_running_stats=False)
         self.prototypes = nn.Parameter(torch.randn(prototypes, width))
 
-    def forward(self, images: Tensor, mask: Tensor | None = None) -> Tensor:
-        """(B, 3, H, W) in [0, 1], mask (B, h, w) True where hidden -> unit descriptors (B, h, w, D)."""
+    def forward(self, images: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """(B, 3, H, W) in [0, 1], mask (B, h, w) True where hidden -> unit descriptors (B, h, w, D), appearance."""
         tokens: list[Tensor] = []
 
         def keep(x: Tensor, block: int) -> Tensor:
@@ -42,14 +44,16 @@ class Student(nn.Module):
 
         with self._hidden(mask):
             self.backbone(images, keep)
-        x = self.project(self.norm(tokens[0])).float()
+        tokens[0] = self.norm(tokens[0])
+        x = self.project(tokens[0]).float()
         x = self.spread(x.flatten(0, 1)).view_as(x)
         grid = (images.shape[2] // PATCH, images.shape[3] // PATCH)
-        return F.normalize(x, dim=-1).unflatten(1, grid)
+        return F.normalize(x, dim=-1).unflatten(1, grid), self.paint(tokens[0]).unflatten(1, grid)
 
     def scores(self, descriptors: Tensor) -> Tensor:
         """Cosine to every prototype, (..., D) -> (..., K)."""
-        return descriptors @ F.normalize(self.prototypes, dim=-1).T
+        scores: Tensor = descriptors @ F.normalize(self.prototypes, dim=-1).T
+        return scores
 
     def _hidden(self, mask: Tensor | None) -> _Hook:
         return _Hook(self.backbone.get_submodule("vit.patch_embed.proj"), mask, self.mask_token)
@@ -96,34 +100,68 @@ def sinkhorn(scores: Tensor, temperature: float, rounds: int = 3) -> Tensor:
     return q
 
 
+@torch.no_grad()
+def appearance(images: Tensor) -> Tensor:
+    """What a patch looks like, (B, 3, H, W) -> (B, h, w, 80): 4 x 4 colours and 2 x 2 histograms of 8 edge directions.
+
+    Colours are relative to the frame's own mean and spread, histograms to the patch's own contrast.
+    """
+    mean, std = images.mean((2, 3), keepdim=True), images.std((1, 2, 3), keepdim=True) + 0.05
+    colour = F.pixel_unshuffle(F.avg_pool2d((images - mean) / std, 2), PATCH // 2)
+    grey = F.pad(images.mean(1, keepdim=True), (1, 1, 1, 1), mode="replicate")
+    dx, dy = (grey[..., 1:-1, 2:] - grey[..., 1:-1, :-2]), (grey[..., 2:, 1:-1] - grey[..., :-2, 1:-1])
+    # Energy along 8 directions without their sign: cos^2 of the angle, sharpened.
+    angles = torch.arange(8, device=images.device) * (torch.pi / 8)
+    along = dx * angles.cos().view(8, 1, 1) + dy * angles.sin().view(8, 1, 1)
+    size = (dx.square() + dy.square()).sqrt() + 1e-4
+    cells = F.avg_pool2d(size * (along / size).pow(8), PATCH // 2)
+    edges = F.pixel_unshuffle(cells, 2)
+    edges = edges / (edges.norm(dim=1, keepdim=True) + 0.02)
+    return torch.cat([colour, 2.0 * edges], 1).permute(0, 2, 3, 1)
+
+
+class Losses(NamedTuple):
+    """Mean losses of a batch."""
+
+    appearance: Tensor  # smooth L1 to the mean appearance of the other photographs
+    assignment: Tensor  # cross-entropy to the teacher's prototypes
+
+
 class Pretraining(nn.Module):
-    """Student and teacher. `forward` gives the loss of one batch; `follow` moves the teacher after a step."""
+    """Student and teacher. `forward` gives the losses of one batch; `follow` moves the teacher after a step."""
 
     def __init__(self, backbone: Backbone) -> None:
         super().__init__()
         self.student = Student(backbone)
         self.teacher = copy.deepcopy(self.student).requires_grad_(False)
 
-    def forward(self, views: Views, mask: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
-        """-> loss on hidden patches, loss on visible ones (both mean cross-entropies)."""
+    def forward(self, views: Views, mask: Tensor, temperature: float, *, with_teacher: bool) -> Losses:
+        """Losses over the patches that both views show, hidden from the student or not.
+
+        The appearance of other photographs can only be predicted as its mean over styles given the street: that is
+        invariant to style and needs to know what things are. It gets features off the ground; prototypes of these
+        features (with_teacher) then make them more alike within a kind of thing.
+        """
+        down, right = views.down, views.right
+        seen, guess = self.student(views.student, mask)
+        h, w = guess.shape[1:3]
+        # Student row i shows what teacher row i - down shows.
+        there = slice(max(0, -down), h - max(0, down)), slice(max(0, -right), w - max(0, right))
+        here = slice(max(0, down), h - max(0, -down)), slice(max(0, right), w - max(0, -right))
+
+        def aligned(x: Tensor) -> Tensor:
+            return (x.flip(2) if views.mirror else x)[:, there[0], there[1]].flatten(0, 2)
+
+        wanted = appearance(views.others.flatten(0, 1)).unflatten(0, views.others.shape[:2]).mean(1)
+        regression = F.smooth_l1_loss(guess.float(), wanted, beta=0.5)
+        if not with_teacher:
+            return Losses(regression, regression.new_zeros(()))
         with torch.no_grad():
-            target = self.teacher(views.teacher)
-            target = target.flip(2) if views.mirror else target
-            h, w = target.shape[1:3]
-            down, right = views.down, views.right
-            # Student row i shows what teacher row i - down shows.
-            there = slice(max(0, -down), h - max(0, down)), slice(max(0, -right), w - max(0, right))
-            here = slice(max(0, down), h - max(0, -down)), slice(max(0, right), w - max(0, -right))
-            place = target[:, there[0], there[1]].flatten(0, 2)
-            assigned = sinkhorn(self.teacher.scores(place), temperature)
-        mine = self.student(views.student, mask)[:, here[0], here[1]].flatten(0, 2)
-        loss = -(assigned * F.log_softmax(self.student.scores(mine) / 0.1, -1)).sum(-1)
-        hidden = mask[:, here[0], here[1]].flatten()
-        some = torch.randperm(len(mine))[:1024]
-        match = F.cross_entropy(mine[some] @ place[some].T / 0.1, torch.arange(len(some)))
-        return loss[hidden].mean() + loss[~hidden].mean(), match
+            assigned = sinkhorn(self.teacher.scores(aligned(self.teacher(views.teacher)[0])), temperature)
+        scores = self.student.scores(seen[:, here[0], here[1]].flatten(0, 2))
+        return Losses(regression, -(assigned * F.log_softmax(scores / 0.1, -1)).sum(-1).mean())
 
     @torch.no_grad()
     def follow(self, momentum: float) -> None:
-        mine, its = list(self.student.parameters()), list(self.teacher.parameters())
-        torch._foreach_lerp_(its, mine, 1.0 - momentum)
+        for its, mine in zip(self.teacher.parameters(), self.student.parameters(), strict=True):
+            its.lerp_(mine, 1.0 - momentum)
