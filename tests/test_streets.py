@@ -1,12 +1,20 @@
 """The embedded world: pure, exact, complete, and different where it says so."""
 
+import ast
 import hashlib
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
+from numba import njit
 
-from bench.data.streets import DOMAINS, render, scene
-from bench.data.streets.geometry import FAR, cast, hash01
+from bench.data.labels import CLASSES
+from bench.data.streets import DOMAINS, ids, render, scene
+from bench.data.streets.caster import SKY, cast
+from bench.data.streets.noise import hash01
+from bench.data.streets.table import FAR
 
 TESTED = ("source", "harbour", "hills", "grid", "fog", "night", "rain", "snow", "wild")
 
@@ -23,8 +31,8 @@ def test_a_frame_is_a_pure_function_of_its_arguments() -> None:
     assert not np.array_equal(first.image, render("rain", 4, 48, 96).image)
 
 
-# Seen on x86-64 Linux. The kernels use exactly rounded arithmetic only, so another platform should agree; a mismatch means that
-# the world changed: raise WORLD_VERSION and make every committed result and weight anew.
+# Seen on x86-64 Linux. The kernels use exactly rounded arithmetic only, so another platform should agree; a mismatch
+# means that the world changed: raise WORLD_VERSION and make every committed result and weight anew.
 PINNED = {
     "source": "b6e54c745cc1ea08",
     "night": "e0ff38d8a0f0e035",
@@ -42,7 +50,8 @@ def test_the_world_has_not_moved(domain: str) -> None:
 @pytest.mark.parametrize("size", [(32, 32), (65, 127), (128, 256)])
 def test_any_size(size: tuple[int, int]) -> None:
     frame = render("source", 1, *size)
-    assert frame.image.shape == (*size, 3) and frame.image.dtype == np.uint8
+    assert frame.image.shape == (*size, 3)
+    assert frame.image.dtype == np.uint8
     assert frame.label.shape == frame.depth.shape == frame.instance.shape == size
     assert frame.label.max() <= 18
 
@@ -85,7 +94,7 @@ def test_nearest_surface_wins() -> None:
     for k in np.unique(index[index >= 0]):  # removing what was hit never brings anything nearer
         fewer = np.ascontiguousarray(np.delete(s.prims, k, axis=0))
         assert (cast(fewer, s.street, s.camera, 24, 48)[0] >= depth).all()
-    assert depth[index == -2].min() == FAR
+    assert depth[index == SKY].min() == FAR
 
 
 def test_weathers_share_their_streets_and_look_different() -> None:
@@ -102,14 +111,53 @@ def test_two_wears_are_one_street() -> None:
 
 
 def test_cities_differ_in_layout_not_only_in_colour(frames: dict[str, list]) -> None:
-    shares = {d: np.mean([np.bincount(f.label.ravel(), minlength=19) / f.label.size for f in frames[d]], 0) for d in TESTED[:4]}
+    shares = {
+        d: np.mean([np.bincount(f.label.ravel(), minlength=19) / f.label.size for f in frames[d]], 0)
+        for d in TESTED[:4]
+    }
     for city in ("harbour", "hills", "grid"):
         assert np.abs(shares[city] - shares["source"]).sum() > 0.12
 
 
 def test_hash_is_uniform() -> None:
-    values = np.array([hash01(i, j, 7) for i in range(60) for j in range(60)])
-    assert abs(values.mean() - 0.5) < 0.02 and abs(values.std() - 12**-0.5) < 0.02
+    @njit
+    def table() -> np.ndarray:
+        values = np.empty((60, 60))
+        for i in range(60):
+            for j in range(60):
+                values[i, j] = hash01(i, j, np.int64(7))
+        return values
+
+    values = table()
+    assert abs(values.mean() - 0.5) < 0.02
+    assert abs(values.std() - 12**-0.5) < 0.02
+    assert abs(np.corrcoef(values[:-1].ravel(), values[1:].ravel())[0, 1]) < 0.05
+
+
+def test_compiled_kernels_do_not_outlive_their_sources() -> None:
+    """What numba keeps on disk is found again by signature: each cached kernel must have the checksum in its own."""
+    kernels = [
+        node
+        for path in Path(scene.__file__).parent.glob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.FunctionDef) and any(ast.unparse(d) == "kernel" for d in node.decorator_list)
+    ]
+    assert len(kernels) >= 7
+    for node in kernels:
+        assert (node.args.args[-1].arg, ast.unparse(node.args.defaults[-1])) == ("sources", "SOURCES"), node.name
+
+
+def test_train_ids_are_those_of_the_label_table() -> None:
+    other = {"LIGHT": "traffic light", "SIGN": "traffic sign", "SKY_CLASS": "sky"}
+    for name, value in vars(ids).items():
+        if name.isupper() and not name.startswith("M_") and name != "MATERIALS":
+            assert CLASSES[value] == other.get(name, name.lower())
+
+
+def test_the_version_of_the_world_costs_no_compiler() -> None:
+    """Cards ask for it in every command."""
+    code = "import sys; from bench.data.streets import WORLD_VERSION; sys.exit('numba' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_unknown_domain() -> None:

@@ -6,11 +6,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bench.data.streets import parts as m
-from bench.data.streets.geometry import B_A, B_B, G_A, G_B, KEY, MATERIAL, R_A, R_B
-from bench.data.streets.types import Array
+from bench.data.streets import ids as m
+from bench.data.streets.look import SEED, Look
+from bench.data.streets.table import B_A, B_B, G_A, G_B, KEY, MATERIAL, R_A, R_B
+from bench.data.streets.types import Array, Range, uniform
 
-Range = tuple[float, float]
 Swatch = tuple[float, float, float, float, float, float]  # hue, saturation and value from-to, each in 0..1
 Palette = dict[int, tuple[Swatch, ...]]
 
@@ -44,7 +44,7 @@ COMMON: Palette = {
     m.M_GLOW: ((0.12, 0.16, 0.0, 0.2, 0.85, 1.0),),
 }
 SHARED = (m.M_ROAD, m.M_WALK, m.M_TERRAIN, m.M_METAL, m.M_LAMPBOX, m.M_BARK)  # one colour a street, not one a thing
-N_MATERIALS = 26
+ANYTHING: tuple[Swatch, ...] = ((0.0, 1.0, 0.0, 0.1, 0.3, 0.7),)  # greys, for materials that have no swatches
 
 
 @dataclass(frozen=True)
@@ -77,13 +77,13 @@ class Style:
     weather_chance: float = 1.0
 
 
-class Look(NamedTuple):
-    """One frame's appearance, as the shading kernel reads it (see shading.py for the columns of `values`)."""
+class _Weather(NamedTuple):
+    """Levels from 0 (none) to 1."""
 
-    values: Array
-    colours: Array  # (materials, 2, 3) shared colours
-    sensor: tuple[float, float, float]  # blur sigma, noise, vignette
-    weather: tuple[float, float, float, float]  # fog, night, rain, snow
+    fog: float
+    night: float
+    rain: float
+    snow: float
 
 
 def hsv_to_rgb(hsv: Array) -> Array:
@@ -93,72 +93,67 @@ def hsv_to_rgb(hsv: Array) -> Array:
     return np.asarray(v[..., None] - (v * s)[..., None] * np.clip(np.minimum(k, 4.0 - k), 0.0, 1.0))
 
 
-def _draw(rng: Random, span: Range) -> float:
-    return span[0] + (span[1] - span[0]) * rng.random()
-
-
-def _hsv(rng: Random, swatches: tuple[Swatch, ...]) -> tuple[float, float, float]:
-    s = swatches[int(rng.random() * len(swatches))]
-    return _draw(rng, (s[0], s[1])), _draw(rng, (s[2], s[3])), _draw(rng, (s[4], s[5]))
-
-
 def draw_look(style: Style, seed: int) -> Look:
     """Draw one appearance from a style."""
     rng = Random(seed)
-    side, height = _draw(rng, style.sun_side), _draw(rng, style.sun_height)
+    sun = _sun(rng, style)
+    weather = _weather(rng, style)
+    values = np.array([*sun, *_light(rng, style, weather), rng.random() * 65536 // 1])
+    blur = uniform(rng, style.blur) + 0.25 * (weather.fog + weather.rain)
+    noise = uniform(rng, style.noise) + 0.03 * weather.night
+    vignette = uniform(rng, style.vignette)
+    colours = np.array([_material(rng, style, k) for k in range(m.MATERIALS)])
+    return Look(values, colours, blur, noise, vignette)
+
+
+def _sun(rng: Random, style: Style) -> Array:
+    """Unit vector towards the sun, which stands behind the camera or before it."""
+    side, height = uniform(rng, style.sun_side), uniform(rng, style.sun_height)
     sun = np.array([side, height, -0.4 + 1.2 * (rng.random() - 0.5)])
-    sun /= np.sqrt((sun * sun).sum())
+    return np.asarray(sun / np.sqrt((sun * sun).sum()))
+
+
+def _weather(rng: Random, style: Style) -> _Weather:
     on = rng.random() < style.weather_chance
-    weather = [_draw(rng, span) if on else 0.0 for span in (style.fog, style.night, style.rain, style.snow)]
+    levels = [uniform(rng, span) if on else 0.0 for span in (style.fog, style.night, style.rain, style.snow)]
     if style.weather_chance < 1.0:  # a place with changing weather has one kind at a time
         keep = int(rng.random() * 4)
-        weather = [w if k == keep else 0.0 for k, w in enumerate(weather)]
+        levels = [level if k == keep else 0.0 for k, level in enumerate(levels)]
+    return _Weather(*levels)
+
+
+def _light(rng: Random, style: Style, weather: _Weather) -> list[float]:
+    """The columns of Look.values after the sun's place and before the key."""
     fog, night, rain, snow = weather
     dull = max(fog, 0.9 * rain, 0.8 * snow)
     sky = hsv_to_rgb(np.array(_hsv(rng, style.sky)))
     grey = np.array([0.72, 0.75, 0.78]) * (1.0 - 0.25 * rain)
     sky = (sky * (1 - dull) + grey * dull) * (1.0 - 0.95 * night)
     horizon = 0.45 * sky + 0.55 * (0.9 - 0.87 * night) * np.array([1.0, 1.0, 1.02]) * (1.0 - 0.2 * rain)
-    sunlight = np.array(style.sun_colour) * _draw(rng, style.sun) * (1 - dull) * (1 - night)
-    ambient = np.array(style.ambient_colour) * (_draw(rng, style.ambient) + 0.3 * dull) * (1.0 - 0.9 * night)
+    sunlight = np.array(style.sun_colour) * uniform(rng, style.sun) * (1 - dull) * (1 - night)
+    ambient = np.array(style.ambient_colour) * (uniform(rng, style.ambient) + 0.3 * dull) * (1.0 - 0.9 * night)
     ambient = ambient * (1 - night) + night * ambient * np.array([0.75, 0.9, 1.35])
-    haze = _draw(rng, style.haze) + 0.065 * fog + 0.008 * rain + 0.01 * snow
+    haze = uniform(rng, style.haze) + 0.065 * fog + 0.008 * rain + 0.01 * snow
     tint = [1.0 + style.tint * (2 * rng.random() - 1) for _ in range(3)]
     air = horizon if not fog else np.array([0.78, 0.79, 0.8]) * (1 - 0.9 * night) + 0.05
-    values = np.array(
-        [
-            *sun,
-            *sunlight,
-            *ambient,
-            *sky,
-            *horizon,
-            _draw(rng, style.clouds) * (1 - dull) + 0.2 * dull,
-            haze,
-            *air,
-            _draw(rng, style.texture),
-            night,
-            rain,
-            snow,
-            _draw(rng, style.exposure),
-            _draw(rng, style.saturation),
-            _draw(rng, style.contrast),
-            *tint,
-            rng.random() * 65536 // 1,
-        ]
-    )
-    sensor = (
-        _draw(rng, style.blur) + 0.25 * (fog + rain),
-        _draw(rng, style.noise) + 0.03 * night,
-        _draw(rng, style.vignette),
-    )
-    colours = np.array([_material(rng, style, k) for k in range(N_MATERIALS)])
-    return Look(values, colours, sensor, (fog, night, rain, snow))
+    clouds = uniform(rng, style.clouds) * (1 - dull) + 0.2 * dull
+    texture = uniform(rng, style.texture)
+    camera = [uniform(rng, span) for span in (style.exposure, style.saturation, style.contrast)]
+    return [*sunlight, *ambient, *sky, *horizon, clouds, haze, *air, texture, night, rain, snow, *camera, *tint]
+
+
+def _hsv(rng: Random, swatches: tuple[Swatch, ...]) -> tuple[float, float, float]:
+    s = swatches[int(rng.random() * len(swatches))]
+    return uniform(rng, (s[0], s[1])), uniform(rng, (s[2], s[3])), uniform(rng, (s[4], s[5]))
+
+
+def _swatches(style: Style, material: int) -> tuple[Swatch, ...]:
+    return style.palette.get(material, COMMON.get(material, ANYTHING))
 
 
 def _material(rng: Random, style: Style, material: int) -> list[tuple[float, float, float]]:
     """Main and second colour (HSV) that a street's things of one material vary around."""
-    swatches = style.palette.get(material, COMMON.get(material, ((0.0, 1.0, 0.0, 0.1, 0.3, 0.7),)))
-    main = _hsv(rng, swatches)
+    main = _hsv(rng, _swatches(style, material))
     if rng.random() < style.strange:
         main = (rng.random(), 0.8 * rng.random(), 0.1 + 0.8 * rng.random())
     second = (0.58 + 0.1 * rng.random(), 0.35 * rng.random(), 0.12 + 0.4 * rng.random())
@@ -168,27 +163,29 @@ def _material(rng: Random, style: Style, material: int) -> list[tuple[float, flo
 def dress(prims: Array, look: Look, style: Style) -> Array:
     """A copy of the primitive table with its colours filled in. Things of one key share their colour."""
     out = prims.copy()
-    rng = np.asarray(_scatter(prims[:, KEY], prims[:, MATERIAL], int(look.values[-1])))
+    draws = _scatter(prims[:, KEY], prims[:, MATERIAL], int(look.values[SEED]))
     main, second = np.empty((len(prims), 3)), np.empty((len(prims), 3))
     for k in np.unique(prims[:, MATERIAL]).astype(int):
         rows = prims[:, MATERIAL] == k
-        r = rng[rows]
         second[rows] = look.colours[k, 1]
-        if k in SHARED:
-            main[rows] = look.colours[k, 0]
-            continue
-        swatches = np.array(style.palette.get(k, COMMON.get(k, ((0.0, 1.0, 0.0, 0.1, 0.3, 0.7),))))
-        own = swatches[(r[:, 0] * len(swatches)).astype(int)]
-        main[rows] = np.stack([own[:, 2 * c] + (own[:, 2 * c + 1] - own[:, 2 * c]) * r[:, 1 + c] for c in range(3)], -1)
-        odd = r[:, 4] < style.strange
-        main[rows] = np.where(odd[:, None], np.stack([r[:, 1], 0.85 * r[:, 2], 0.08 + 0.85 * r[:, 3]], -1), main[rows])
+        main[rows] = look.colours[k, 0] if k in SHARED else _own_colours(style, k, draws[rows])
     out[:, [R_A, G_A, B_A]] = hsv_to_rgb(main)
     out[:, [R_B, G_B, B_B]] = hsv_to_rgb(second)
     return out
 
 
+def _own_colours(style: Style, material: int, draws: Array) -> Array:
+    """Colours (N, 3) HSV of things of one material, from five numbers in [0, 1) for each (N, 5)."""
+    swatches = np.array(_swatches(style, material))
+    own = swatches[(draws[:, 0] * len(swatches)).astype(int)]
+    low, high = own[:, 0::2], own[:, 1::2]
+    odd = draws[:, 4] < style.strange
+    strange = np.stack([draws[:, 1], 0.85 * draws[:, 2], 0.08 + 0.85 * draws[:, 3]], -1)
+    return np.where(odd[:, None], strange, low + (high - low) * draws[:, 1:4])
+
+
 def _scatter(key: Array, material: Array, seed: int) -> Array:
-    """Five numbers in [0, 1) for every (key, material), by integer hashing (the same on every platform)."""
+    """Five numbers in [0, 1) for every (key, material), by integer hashing (the same on every platform): (N, 5)."""
     x = key.astype(np.uint64) * np.uint64(2654435761) + material.astype(np.uint64) * np.uint64(40503) + np.uint64(seed)
     cols = []
     for k in range(5):

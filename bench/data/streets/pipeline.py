@@ -1,0 +1,35 @@
+"""From a domain and a number to a frame: lay out, dress, cast, shade, and what weather and camera add."""
+
+import hashlib
+
+from bench.data.streets import caster, scene, sensor, shading, shadows, style, weather
+from bench.data.streets.domains import Domain
+from bench.data.streets.look import RAIN, SNOW, SUN, SUNLIGHT
+from bench.data.streets.types import Frame
+
+
+def frame(place: Domain, index: int, height: int, width: int, wear: int) -> Frame:
+    """See `bench.data.streets.render`."""
+    street = scene.build(place.layout, _seed("street", place.streets or place.name, index))
+    return _photograph(street, place.style, _seed("look", place.name, index, wear), height, width)
+
+
+def _seed(*parts: object) -> int:
+    return int.from_bytes(hashlib.sha256(repr(parts).encode()).digest()[:8], "little")
+
+
+def _photograph(s: scene.Scene, dressing: style.Style, seed: int, height: int, width: int) -> Frame:
+    look = style.draw_look(dressing, seed)
+    values, colours = look.values, style.hsv_to_rgb(look.colours)
+    prims = style.dress(s.prims, look, dressing)
+    depth, index = caster.cast(prims, s.street, s.camera, sensor.SAMPLES * height, sensor.SAMPLES * width)
+    sunny = values[SUNLIGHT] > 0.01  # else nothing needs to throw a shadow
+    top = shadows.sun_map(prims if sunny else prims[:0], values[SUN : SUN + 3])
+    image, label, instance = shading.shade(prims, s.street, s.camera, values, colours, s.lamps, top, depth, index)
+    if values[RAIN] > 0:
+        image = weather.reflect(image, label, depth, index, s.camera, values)
+    image, label, instance, depth = sensor.pool(image, label, instance, depth)
+    if values[RAIN] > 0 or values[SNOW] > 0:
+        weather.fall(image, depth, values)
+    image = sensor.blur(image, look.blur * width / 256.0)
+    return Frame(sensor.develop(image, values, look.vignette, look.noise), label, instance, depth)
