@@ -218,14 +218,34 @@ def test_steps_move_the_student_and_the_teacher_after_it(make_trainer: Make, tmp
     assert (trainer.step, trainer.seen) == (3, 2 + 2 + 1)
 
 
+def test_every_step_and_process_draws_its_own_batch(
+    make_trainer: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[Tensor] = []
+    draw = corpus.draw
+
+    def recorded(*args: object) -> Views:
+        views = draw(*args)
+        drawn.append(views.student)
+        return views
+
+    monkeypatch.setattr(corpus, "draw", recorded)
+    first, second = make_trainer(tmp_path), make_trainer(tmp_path)
+    second.rank = 1  # of a world of one here: it draws as the other would and waits for nobody
+    first.one_step()
+    first.one_step()
+    second.one_step()
+    assert not any(torch.equal(drawn[a], drawn[b]) for a, b in ((0, 1), (0, 2), (1, 2)))
+
+
 def test_going_on_from_a_checkpoint_equals_not_having_stopped(make_trainer: Make, tmp_path: Path) -> None:
     whole = make_trainer(tmp_path)
     whole.one_step()
     whole.save()
     whole.one_step()
-    torch.manual_seed(99)  # nothing may come from the global generator
     resumed = make_trainer(tmp_path)
     resumed.load()
+    torch.manual_seed(99)  # nothing may come from the global generator
     assert (resumed.step, resumed.seconds) == (1, whole.seconds)
     resumed.one_step()
     for name, value in whole.model.state_dict().items():
