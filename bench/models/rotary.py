@@ -43,7 +43,8 @@ def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     times as long, forward and backward, as two matrix products and a softmax.
     """
     if q.device.type == "cpu" and q.dtype is torch.bfloat16 and q.requires_grad:
-        return ((q * q.shape[-1] ** -0.5) @ k.transpose(-1, -2)).softmax(-1, dtype=torch.float32).to(v.dtype) @ v
+        weights = ((q * q.shape[-1] ** -0.5) @ k.transpose(-1, -2)).softmax(-1, dtype=torch.float32)
+        return torch.matmul(weights.to(v.dtype), v)
     return F.scaled_dot_product_attention(q, k, v)
 
 
