@@ -43,7 +43,7 @@ def measure(segmenter: Segmenter, size: Size, layout: Layout, fabric: Fabric) ->
         with fabric.autocast():
             return predict_logits(segmenter.logits, images, layout.crop, layout.stride)
 
-    gflops = _flops(partial(predict, one)) / 1e9
+    gflops = _flops(segmenter, partial(predict, one)) / 1e9
     latency = _median_seconds(partial(predict, one), device)
     seconds = _median_seconds(partial(predict, batch), device)
     parameters = list(segmenter.parameters())
@@ -108,10 +108,18 @@ class _StorageCounter(TorchDispatchMode):
         self.live -= size
 
 
-def _flops(predict: Callable[[], object]) -> int:
-    # The counter knows attention only as the matrix products it is made of.
-    with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH):
-        predict()
+def _flops(segmenter: Segmenter, predict: Callable[[], object]) -> int:
+    trainable = [p for p in segmenter.parameters() if p.requires_grad]
+    # The counter follows modules by gradient hooks on their inputs, and fails where an input is itself a parameter
+    # (learned queries). It knows attention only as the matrix products it is made of.
+    for parameter in trainable:
+        parameter.requires_grad_(False)
+    try:
+        with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH):
+            predict()
+    finally:
+        for parameter in trainable:
+            parameter.requires_grad_(True)
     return int(counter.get_total_flops())
 
 

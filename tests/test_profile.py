@@ -10,7 +10,9 @@ from torch import Tensor
 
 from bench.api import freeze
 from bench.inference import Layout
+from bench.models.build import build_segmenter
 from bench.profile import measure, peak_memory
+from bench.resolve import resolve
 
 
 @pytest.fixture(scope="module")
@@ -63,3 +65,16 @@ def test_peak_memory_is_that_of_live_tensors() -> None:
             return x.view(10, -1)[:5]
 
     assert peak_memory(segmenter, predict, torch.device("cpu")) == own + 2 * 4 * million
+
+
+@pytest.mark.parametrize("method", ["frozen", "full", "rein"])
+def test_every_method_is_measured_and_left_as_it_was(
+    method: str, fabric: Fabric, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bench.profile._SECONDS", 0.01)
+    segmenter = build_segmenter(resolve(method, "eva02", sets=["weights=random"]))
+    names = segmenter.trainable_names()
+    cost = measure(segmenter, (32, 64), Layout(None, None), fabric)
+    assert cost.gflops > 0
+    assert segmenter.trainable_names() == names
+    assert cost.trainable_params == sum(p.numel() for p in segmenter.parameters() if p.requires_grad)
