@@ -75,6 +75,8 @@ class HeadConfig(Frozen):
     def _heads_divide(self) -> HeadConfig:
         if self.hidden % self.heads:
             raise ValueError(f"hidden {self.hidden} is not a multiple of heads {self.heads}")
+        if self.hidden % 32:
+            raise ValueError(f"hidden {self.hidden} is not a multiple of 32, the groups of the head's norms")
         return self
 
 

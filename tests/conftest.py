@@ -43,7 +43,7 @@ def make_spec() -> SpecFactory:
             "backbone": "vit-toy",
             "backbone_config": {"patch_size": 8, "mean": [0.5, 0.5, 0.5]},
             "weights": "sha256:" + "0" * 64,
-            "head": HeadConfig(hidden=8, heads=2),
+            "head": HeadConfig(hidden=32, heads=2),
             "protocol": "toyland",
             "source": "toy-train",
             "targets": TARGETS,

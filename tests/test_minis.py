@@ -1,9 +1,8 @@
-"""Pre-training of the mini backbones: what it is shown, what it is asked, and that it can stop, go on and be loaded."""
+"""Pre-training of the mini backbones: what it is shown, and what it is asked."""
 
 from __future__ import annotations
 
-import ast
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -12,13 +11,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from bench.errors import DamagedFile
 from bench.models import card as cards
 from bench.models.backbones import build_backbone
-from bench.models.minis import corpus, pretrain
+from bench.models.minis import corpus
 from bench.models.minis.corpus import PATCH, WEARS, Views
 from bench.models.minis.objective import Pretraining, appearance, block_masks, sinkhorn
-from bench.models.weights import load_backbone
 
 NAME = "eva02-mini"
 SIZE = (64, 128)
@@ -177,136 +174,3 @@ def test_block_masks_hide_about_the_ratio() -> None:
     assert torch.equal(masks, block_masks(40, GRID, 0.3, torch.Generator().manual_seed(1)))
     runs = (masks[:, :, 1:] == masks[:, :, :-1]).float().mean()
     assert runs > 0.75  # blocks: neighbours mostly share their fate, single patches would at 0.58
-
-
-Make = Callable[[Path], pretrain.Trainer]
-
-
-@pytest.fixture
-def make_trainer(monkeypatch: pytest.MonkeyPatch) -> Make:
-    """Trainers of small batches of small crops of three noisy streets, halfway through their time."""
-    streets = np.random.default_rng(0).integers(0, 256, (3, WEARS, 128, 256, 3), np.uint8)
-    monkeypatch.setattr(corpus, "load", lambda *_: streets)
-    for key, value in {"batch": 2, "size": [32, 64], "final_batch": 1, "final_size": [32, 64], "streets": 3}.items():
-        monkeypatch.setitem(pretrain.RECIPE, key, value)
-
-    def make(out: Path) -> pretrain.Trainer:
-        trainer = pretrain.Trainer(NAME, out, minutes=1.0, seed=7, cache=out, streets=3)
-        trainer.seconds = 0.5 * trainer.budget
-        return trainer
-
-    return make
-
-
-def weights(module: nn.Module) -> Tensor:
-    return torch.cat([p.detach().flatten() for p in module.parameters()])
-
-
-def test_steps_move_the_student_and_the_teacher_after_it(make_trainer: Make, tmp_path: Path) -> None:
-    trainer = make_trainer(tmp_path)
-    start = weights(trainer.model.teacher)
-    torch.testing.assert_close(start, weights(trainer.model.student))
-    for share in (0.0, 0.5, 0.9):  # before there is a teacher, with it, and at the final size
-        trainer.seconds = share * trainer.budget
-        appearance_loss, assignment_loss = trainer.one_step()
-        assert np.isfinite([appearance_loss, assignment_loss]).all()
-        assert appearance_loss > 0
-        assert (assignment_loss > 0) == (share > 0)
-    student, teacher = weights(trainer.model.student), weights(trainer.model.teacher)
-    assert torch.isfinite(student).all()
-    assert 0 < (teacher - start).norm() < 0.1 * (student - start).norm()
-    assert (trainer.step, trainer.seen) == (3, 2 + 2 + 1)
-
-
-def test_every_step_and_process_draws_its_own_batch(
-    make_trainer: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    drawn: list[Tensor] = []
-    draw = corpus.draw
-
-    def recorded(*args: object) -> Views:
-        views = draw(*args)
-        drawn.append(views.student)
-        return views
-
-    monkeypatch.setattr(corpus, "draw", recorded)
-    first, second = make_trainer(tmp_path), make_trainer(tmp_path)
-    second.rank = 1  # of a world of one here: it draws as the other would and waits for nobody
-    first.one_step()
-    first.one_step()
-    second.one_step()
-    assert not any(torch.equal(drawn[a], drawn[b]) for a, b in ((0, 1), (0, 2), (1, 2)))
-
-
-def test_going_on_from_a_checkpoint_equals_not_having_stopped(make_trainer: Make, tmp_path: Path) -> None:
-    whole = make_trainer(tmp_path)
-    whole.one_step()
-    whole.save()
-    whole.one_step()
-    resumed = make_trainer(tmp_path)
-    resumed.load()
-    torch.manual_seed(99)  # nothing may come from the global generator
-    assert (resumed.step, resumed.seconds) == (1, whole.seconds)
-    resumed.one_step()
-    for name, value in whole.model.state_dict().items():
-        assert torch.equal(resumed.model.state_dict()[name], value), name
-    elsewhere = make_trainer(tmp_path / "empty")
-    elsewhere.load()
-    assert elsewhere.step == 0
-
-
-def test_what_is_exported_loads_as_a_backbone(
-    make_trainer: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    out = tmp_path / "minis"
-    out.mkdir()
-    trainer = make_trainer(out)
-    trainer.one_step()
-    trainer.export()
-    monkeypatch.setattr(cards, "MODELS", tmp_path)
-    card = cards.load_card(NAME)
-    assert card.sha256 == cards.file_sha256(out / f"{NAME}.safetensors")
-    backbone = build_backbone(card)
-    load_backbone(backbone, card)
-    for (name, mine), its in zip(
-        backbone.vit.named_parameters(), trainer.model.teacher.backbone.vit.parameters(), strict=True
-    ):
-        assert torch.equal(mine, its.half().float()), name
-    with (out / f"{NAME}.safetensors").open("r+b") as file:
-        file.seek(-1, 2)
-        file.write(b"\x55")
-    with pytest.raises(DamagedFile, match="sha256"):
-        load_backbone(build_backbone(card), card)
-
-
-def labels_read(source: str) -> list[str]:
-    """What a module takes from a rendered Frame besides its image: attributes by name, or a whole frame kept."""
-    tree = ast.parse(source)
-    found = [
-        n.attr for n in ast.walk(tree) if isinstance(n, ast.Attribute) and n.attr in ("label", "instance", "depth")
-    ]
-    pictures = {id(n.value) for n in ast.walk(tree) if isinstance(n, ast.Attribute) and n.attr == "image"}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Name) and node.id == "render":
-            called = [c for c in ast.walk(tree) if isinstance(c, ast.Call) and c.func is node]
-            if not called or id(called[0]) not in pictures:
-                found.append(f"render in line {node.lineno}")
-    return found
-
-
-def test_pre_training_reads_no_labels() -> None:
-    assert labels_read("x = render('wild', 1).image") == []
-    assert labels_read("f = render('wild', 1)\nf.label") == ["label", "render in line 1"]
-    assert labels_read("frames = map(render, names)") == ["render in line 1"]
-    folder = Path(corpus.__file__).parent
-    for name in ("corpus", "objective", "pretrain"):
-        assert labels_read((folder / f"{name}.py").read_text(encoding="utf-8")) == [], name
-    # The probe does read the source's labels: its score may be watched, and nothing else may come of it.
-    tree = ast.parse((folder / "pretrain.py").read_text(encoding="utf-8"))
-    users = [
-        f.name
-        for f in ast.walk(tree)
-        if isinstance(f, ast.FunctionDef)
-        and any(isinstance(n, ast.Name) and n.id == "linear_probe" for n in ast.walk(f))
-    ]
-    assert users == ["probe"]

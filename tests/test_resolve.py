@@ -47,7 +47,7 @@ def test_all_methods_share_head_and_recipe_but_what_the_protocol_says(method: st
 def test_set_reaches_every_field_of_recipe_head_and_method() -> None:
     plain = resolve("rein", "eva02", sets=[RANDOM])
     config = METHODS.get("rein").config
-    other = {bool: "false", int: "8", float: "1.0"}
+    other = {bool: "false", int: "32", float: "1.0"}
     changed = 0
     for part in ("recipe", "head", "method"):
         values = plain.method_config if part == "method" else getattr(plain, part).model_dump()
@@ -103,6 +103,7 @@ def test_the_last_set_wins() -> None:
         ("scale=-inf", "-inf is not a finite number"),
         ("rank=a", "--set rank=a: rank: Input should be a valid integer"),
         ("head.hidden=63", "--set head.hidden=63: hidden 63 is not a multiple of heads"),
+        ("head.hidden=16", "--set head.hidden=16: hidden 16 is not a multiple of 32"),
         ("compile=maybe", "compile: Input should be a valid boolean"),
         ("weights=good", "only 'random'"),
         ("recipe.lr", "write key=value"),

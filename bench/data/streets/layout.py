@@ -10,7 +10,7 @@ class Layout:
     """Statistics of a place. Ranges are uniform; lengths in metres; densities are multiples of a common street's."""
 
     camera_height: Range = (1.3, 1.7)
-    focal: Range = (1.0, 1.35)  # in half image widths
+    focal: Range = (1.6, 2.15)  # in half image widths
     pitch: Range = (-0.03, 0.03)  # tan of half the angle, positive looks down
     roll: float = 0.0  # largest, tan of half the angle
     curve: float = 0.0  # largest bend: lateral shift = curve * z^2

@@ -14,7 +14,7 @@ from bench.data.streets.ids import (
     WALL,
 )
 from bench.data.streets.layout import Layout
-from bench.data.streets.road import SIDES, Road
+from bench.data.streets.road import PEOPLE_TO, POSTS_TO, SIDES, Road
 from bench.data.streets.table import BOX, FOLIAGE
 from bench.data.streets.types import uniform
 
@@ -77,7 +77,7 @@ def pavement(b: Builder, road: Road, lay: Layout, side: int, kerb: float) -> Non
         return not road.cross[0] - 1 < z < road.cross[1] + 1
 
     z = uniform(rng, (5.0, 14.0))
-    while z < 90.0:
+    while z < POSTS_TO:
         if clear(z):
             road.put(b, sign * (inner + 0.2 * rng.random()), z, y=kerb)
             _post(b, sign)
@@ -92,7 +92,7 @@ def pavement(b: Builder, road: Road, lay: Layout, side: int, kerb: float) -> Non
                 furniture.hedge(b, uniform(rng, (1.0, 3.0)), uniform(rng, (0.8, 1.5)))
         z += uniform(rng, (7.0, 18.0)) / max(lay.trees, 0.1)
     z = uniform(rng, (4.5, 9.0))
-    while z < 60.0:
+    while z < PEOPLE_TO:
         place = sign * uniform(rng, (inner + 0.3, max(outer, inner + 0.6)))
         road.put(b, place, z, y=kerb, turn=uniform(rng, (-4.0, 4.0)))
         pick = rng.random()

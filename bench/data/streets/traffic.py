@@ -3,7 +3,7 @@
 from bench.data.streets import people, vehicles
 from bench.data.streets.builder import Builder
 from bench.data.streets.layout import Layout
-from bench.data.streets.road import AHEAD, BACK, SIDES, Road
+from bench.data.streets.road import AHEAD, BACK, PEOPLE_TO, SIDES, Road
 from bench.data.streets.types import uniform
 
 
@@ -26,7 +26,7 @@ def _lanes(b: Builder, road: Road, lay: Layout, side: int, sign: float) -> None:
     half = road.half[side] - (3.4 if road.has_rails and road.rails * sign > 0 else 0.0)
     lane = 1.6
     while lane < half - 0.6:
-        z = uniform(rng, (7.0, 22.0)) + (4.0 if sign > 0 and lane < 2 else 0.0)
+        z = uniform(rng, (9.0, 26.0)) + (4.0 if sign > 0 and lane < 2 else 0.0)
         parked = lane > half - 3.6 and rng.random() < lay.parked
         while z < 100.0:
             ahead = sign > 0 or (parked and rng.random() < 0.5)
@@ -73,7 +73,7 @@ def _riders(b: Builder, road: Road, lay: Layout, side: int, sign: float) -> None
     """Riders keep to the kerb."""
     rng = b.rng
     z = uniform(rng, (5.0, 26.0))
-    while z < 60.0 and lay.riders > 0:
+    while z < PEOPLE_TO and lay.riders > 0:
         offset = road.half[side] - 0.75 - 0.3 * rng.random()
         road.put(b, sign * offset, z, turn=AHEAD if sign > 0 else BACK)
         _two_wheeler(b, 0.6)

@@ -5,12 +5,12 @@ from bench.data.streets.style import Style
 
 WILD_LAYOUT = Layout(
     camera_height=(1.1, 2.6),
-    focal=(0.85, 1.6),
+    focal=(1.4, 2.6),
     pitch=(-0.06, 0.08),
     roll=0.02,
     curve=0.004,
     lane=(2.9, 4.0),
-    lanes=(1.0, 3.6),
+    lanes=(1.0, 2.8),
     walk=(1.2, 6.0),
     setback=(0.0, 8.0),
     floors=(1.0, 12.0),

@@ -23,7 +23,7 @@ from bench.models.minis.corpus import PATCH, Views
 class Student(nn.Module):
     """A backbone, a mask token and a projection onto prototypes."""
 
-    def __init__(self, backbone: Backbone, prototypes: int = 512, hidden: int = 256, width: int = 128) -> None:
+    def __init__(self, backbone: Backbone, prototypes: int, hidden: int = 256, width: int = 128) -> None:
         super().__init__()
         self.backbone = backbone
         self.mask_token = nn.Parameter(torch.zeros(backbone.width))
@@ -131,9 +131,9 @@ class Losses(NamedTuple):
 class Pretraining(nn.Module):
     """Student and teacher. `forward` gives the losses of one batch; `follow` moves the teacher after a step."""
 
-    def __init__(self, backbone: Backbone) -> None:
+    def __init__(self, backbone: Backbone, prototypes: int = 512) -> None:
         super().__init__()
-        self.student = Student(backbone)
+        self.student = Student(backbone, prototypes)
         self.teacher = copy.deepcopy(self.student).requires_grad_(False)
 
     def forward(self, views: Views, mask: Tensor, temperature: float, *, with_teacher: bool) -> Losses:

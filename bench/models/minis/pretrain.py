@@ -2,6 +2,7 @@
 
 Self-supervised: no label of the world is used. Writes NAME.safetensors (half precision) and NAME.json (its card:
 recipe, seed, crops seen, time, probe history) into DIR; run again with the same DIR to go on from the last checkpoint.
+`--start FILE` begins a new schedule from the weights of an earlier pre-training, whose card the new one then holds.
 """
 
 from __future__ import annotations
@@ -19,7 +20,6 @@ import numpy as np
 import torch
 import torch.distributed as dist
 from safetensors.torch import save_file
-from timm.models.eva import EvaAttention
 from torch.multiprocessing.spawn import spawn
 
 from bench.data.streets import WORLD_VERSION
@@ -28,6 +28,7 @@ from bench.models.card import load_card
 from bench.models.minis import corpus
 from bench.models.minis.objective import Pretraining, Student, block_masks
 from bench.models.minis.probe import linear_probe
+from bench.models.weights import load_strict, read_weights
 
 RECIPE: dict[str, Any] = {
     "streets": 3000,
@@ -35,8 +36,8 @@ RECIPE: dict[str, Any] = {
     "size": [64, 128],
     "final_size": [128, 256],
     "final_batch": 8,
-    "final_share": 0.2,
-    "lr": 1.5e-3,
+    "final_share": 0.15,
+    "lr": 1.2e-3,
     "weight_decay": 0.04,
     "warmup": 100,
     "mask_ratio": 0.3,
@@ -76,16 +77,26 @@ class Trainer:
     """State of one pre-training; progress is measured in time because a session is."""
 
     def __init__(
-        self, name: str, out: Path, minutes: float, seed: int, cache: Path, streets: int, rank: int = 0, world: int = 1
+        self,
+        name: str,
+        out: Path,
+        minutes: float,
+        seed: int,
+        cache: Path,
+        streets: int,
+        rank: int = 0,
+        world: int = 1,
+        start: Path | None = None,
     ) -> None:
         torch.manual_seed(seed)
         RECIPE["streets"] = streets
         self.rank, self.world = rank, world
         self.name, self.out, self.budget, self.seed = name, out, minutes * 60.0, seed
-        self.model = Pretraining(build_backbone(load_card(name)))
-        for module in self.model.modules():
-            if isinstance(module, EvaAttention):  # explicit attention is 1.7x faster at 128 tokens on a CPU
-                module.fused_attn = False
+        backbone = build_backbone(load_card(name))
+        self.start = start
+        if start is not None:
+            load_strict(backbone.get_submodule("vit"), read_weights(start), start)
+        self.model = Pretraining(backbone, RECIPE["prototypes"])
         self.optimisers = optimisers(self.model.student)
         self.step, self.seen, self.seconds = 0, 0, 0.0
         self.history: list[dict[str, float]] = []
@@ -133,7 +144,7 @@ class Trainer:
         for group in (group for optimiser in self.optimisers for group in optimiser.param_groups):
             group["lr"] = max(lr, 1e-5) * (0.5 if final else 1.0) * group.get("scale", 1.0)
         with torch.autocast("cpu", torch.bfloat16):
-            late = done >= RECIPE["teacher_from"]
+            late = self.start is not None or done >= RECIPE["teacher_from"]
             losses = self.model(views, mask, RECIPE["temperature"], with_teacher=late)
         loss = RECIPE["appearance_weight"] * losses.appearance + RECIPE["assignment_weight"] * losses.assignment
         self.model.student.zero_grad(set_to_none=True)
@@ -212,6 +223,7 @@ class Trainer:
             "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
             "seed": self.seed,
             "recipe": RECIPE,
+            "started_from": json.loads(self.start.with_suffix(".json").read_text()) if self.start else None,
             "corpus": f"{RECIPE['streets']} streets of 'wild', 4 renders each, world version {WORLD_VERSION}",
             "crops_seen": self.seen,
             "steps": self.step,
@@ -234,6 +246,7 @@ def main() -> None:
     parser.add_argument("--processes", type=int, default=2, help="one thread each")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--probe-minutes", type=float, default=5.0)
+    parser.add_argument("--start", type=Path, help="weights (.safetensors, its card beside it) to start from")
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     corpus.load(args.streets, args.cache, lambda n: print(f"corpus: {n} streets", flush=True))
@@ -249,7 +262,9 @@ def work(rank: int, args: argparse.Namespace, meeting: str) -> None:
     torch.set_num_threads(1)
     if meeting:
         dist.init_process_group("gloo", init_method=meeting, rank=rank, world_size=args.processes)
-    trainer = Trainer(args.name, args.out, args.minutes, args.seed, args.cache, args.streets, rank, args.processes)
+    trainer = Trainer(
+        args.name, args.out, args.minutes, args.seed, args.cache, args.streets, rank, args.processes, args.start
+    )
     trainer.load()
     if not trainer.history and rank == 0:
         trainer.probe()
