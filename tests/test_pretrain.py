@@ -38,7 +38,7 @@ def make_trainer(monkeypatch: pytest.MonkeyPatch) -> Make:
     """Trainers of small batches of small crops of three noisy streets, halfway through their time."""
     streets = np.random.default_rng(0).integers(0, 256, (3, WEARS, 128, 256, 3), np.uint8)
     monkeypatch.setattr(corpus, "load", lambda *_: streets)
-    for key, value in {"batch": 2, "size": [32, 64], "final_batch": 1, "final_size": [32, 64], "streets": 3}.items():
+    for key, value in {"batch": 2, "size": [32, 64], "streets": 3}.items():
         monkeypatch.setitem(pretrain.RECIPE, key, value)
 
     def make(out: Path, start: Path | None = None) -> pretrain.Trainer:
@@ -57,7 +57,7 @@ def test_steps_move_the_student_and_the_teacher_after_it(make_trainer: Make, tmp
     trainer = make_trainer(tmp_path)
     start = weights(trainer.model.teacher)
     torch.testing.assert_close(start, weights(trainer.model.student))
-    for share in (0.0, 0.5, 0.9):  # before there is a teacher, with it, and at the final size
+    for share in (0.0, 0.5, 0.9):  # before there is a teacher, with it, and near the end
         trainer.seconds = share * trainer.budget
         appearance_loss, assignment_loss = trainer.one_step()
         assert np.isfinite([appearance_loss, assignment_loss]).all()
@@ -66,7 +66,7 @@ def test_steps_move_the_student_and_the_teacher_after_it(make_trainer: Make, tmp
     student, teacher = weights(trainer.model.student), weights(trainer.model.teacher)
     assert torch.isfinite(student).all()
     assert 0 < (teacher - start).norm() < 0.1 * (student - start).norm()
-    assert (trainer.step, trainer.seen) == (3, 2 + 2 + 1)
+    assert (trainer.step, trainer.seen) == (3, 3 * 2)
 
 
 def test_every_step_and_process_draws_its_own_batch(

@@ -34,9 +34,6 @@ RECIPE: dict[str, Any] = {
     "streets": 3000,
     "batch": 32,
     "size": [64, 128],
-    "final_size": [128, 256],
-    "final_batch": 8,
-    "final_share": 0.15,
     "lr": 1.2e-3,
     "weight_decay": 0.04,
     "warmup": 100,
@@ -133,16 +130,14 @@ class Trainer:
     def one_step(self) -> tuple[float, float]:
         """One optimiser step. Everything random in it follows from (seed, step)."""
         done = min(1.0, self.seconds / self.budget)
-        final = done > 1.0 - RECIPE["final_share"]
-        size = tuple(RECIPE["final_size" if final else "size"])
-        batch = RECIPE["final_batch" if final else "batch"]
+        size, batch = RECIPE["size"], RECIPE["batch"]
         rng = np.random.default_rng([self.seed, self.step, self.rank])
         generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
         views = corpus.draw(self.corpus, batch, (size[0], size[1]), rng)
         mask = block_masks(batch, (size[0] // corpus.PATCH, size[1] // corpus.PATCH), RECIPE["mask_ratio"], generator)
         lr = RECIPE["lr"] * min(1.0, (self.step + 1) / RECIPE["warmup"]) * 0.5 * (1.0 + math.cos(math.pi * done))
         for group in (group for optimiser in self.optimisers for group in optimiser.param_groups):
-            group["lr"] = max(lr, 1e-5) * (0.5 if final else 1.0) * group.get("scale", 1.0)
+            group["lr"] = max(lr, 1e-5) * group.get("scale", 1.0)
         with torch.autocast("cpu", torch.bfloat16):
             late = self.start is not None or done >= RECIPE["teacher_from"]
             losses = self.model(views, mask, RECIPE["temperature"], with_teacher=late)
