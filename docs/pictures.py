@@ -16,6 +16,7 @@ import torch
 from bench.checkpoint import load_checkpoint
 from bench.data.labels import colourise
 from bench.data.streets import render
+from bench.inference import layout, predict_logits
 from bench.models.build import build_segmenter
 from bench.result import read_result
 from bench.run import weights_path
@@ -60,8 +61,8 @@ def result(path: Path) -> None:
     rows = []
     for domain, index in SHOWN:
         frame = render(domain, index, 128, 256)
-        with torch.inference_mode():
-            scores = segmenter.logits(torch.from_numpy(frame.image).permute(2, 0, 1)[None] / 255)
+        image = torch.from_numpy(frame.image).permute(2, 0, 1)[None] / 255
+        scores = predict_logits(segmenter.logits, image, *layout(run.spec))
         found = scores[0].argmax(0).numpy()
         wrong = np.where((found != frame.label)[..., None], np.array([220, 40, 30]), frame.image // 3 + 150)
         row = [frame.image, colourise(frame.label), colourise(found), wrong.astype(np.uint8)]

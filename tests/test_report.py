@@ -164,7 +164,6 @@ def test_the_committed_leaderboard_is_what_the_committed_results_give(tmp_path) 
     loaded = load_all(COMMITTED)
     assert loaded.problems == []
     complete = [result for result in loaded.results if result.state == "complete"]
-    assert len(complete) >= 9  # rein, full and frozen, three seeds each
     assert {result.spec.method for result in complete} >= {"rein", "full", "frozen"}
     for path in write_leaderboard(complete, tmp_path):
         assert path.read_bytes() == (COMMITTED / path.name).read_bytes(), f"run `python -m bench report`: {path.name}"
