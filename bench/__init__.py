@@ -2,9 +2,9 @@
 
 import os
 
-# Before torch is imported: how long its threads spin for one another before they sleep. Small models need it: without any
-# spinning (OMP_WAIT_POLICY=PASSIVE) a training step on `streets` takes twice as long on two quiet cores (0.17 s against
-# 0.09). libgomp's default is three times this, which a core that is busy rendering makes everyone wait out.
+# Before torch is imported: how long its threads spin for one another before they sleep. Without any spinning
+# (OMP_WAIT_POLICY=PASSIVE) a training step on `streets` takes twice as long on two quiet cores, 0.17 s against 0.09;
+# with libgomp's default, three times this, threads wait longer for a core that is busy rendering.
 os.environ.setdefault("GOMP_SPINCOUNT", "100000")
 
 __version__ = "0.1.0"
