@@ -81,7 +81,7 @@ class _StorageCounter(TorchDispatchMode):
     """Follows the bytes of the storages that operators make while it is active."""
 
     def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()  # type: ignore[no-untyped-call]  # torch's has no types
         self.live = self.peak = 0
         self._known: set[int] = set()
 

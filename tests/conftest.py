@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -30,6 +30,17 @@ TARGETS = (
 
 SpecFactory = Callable[..., RunSpec]
 ResultFactory = Callable[..., RunResult]
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """torch on a single thread, as each process of a pre-training has it."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture

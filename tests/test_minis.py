@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -17,18 +16,12 @@ from bench.models.minis import corpus
 from bench.models.minis.corpus import PATCH, WEARS, Views
 from bench.models.minis.objective import Pretraining, appearance, block_masks, sinkhorn
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 NAME = "eva02-mini"
 SIZE = (64, 128)
 GRID = (SIZE[0] // PATCH, SIZE[1] // PATCH)
 RED, GREEN, BLUE = range(3)
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +80,7 @@ def test_the_loss_compares_the_same_places(places: np.ndarray) -> None:
             self.seen = descriptors
             return descriptors
 
-    model = Pretraining(build_backbone(cards.load_card(NAME)))
+    model = Pretraining(build_backbone(cards.load_card(NAME)), prototypes=512)
     model.student, model.teacher = Places(), Places()
     for seed in range(6):
         views = corpus.draw(places, 2, SIZE, np.random.default_rng(seed))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -19,15 +19,9 @@ from bench.models.minis import corpus, pretrain
 from bench.models.minis.corpus import WEARS, Views
 from bench.models.weights import load_backbone
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 NAME = "eva02-mini"
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 Make = Callable[..., pretrain.Trainer]
@@ -145,6 +139,21 @@ def test_a_new_schedule_can_start_from_earlier_weights(make_trainer: Make, tmp_p
     later.export()
     card = json.loads((out / f"{NAME}.json").read_text())
     assert card["started_from"] == json.loads((tmp_path / f"{NAME}.json").read_text())
+    later.save()
+    resumed = make_trainer(out)  # the option need not be given again
+    resumed.load()
+    assert resumed.started_from == later.started_from
+
+
+def test_a_start_without_its_card_is_refused_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    weights = tmp_path / "w.safetensors"
+    weights.touch()
+    monkeypatch.setattr("sys.argv", ["pretrain", NAME, "--out", str(tmp_path / "out"), "--start", str(weights)])
+    with pytest.raises(SystemExit, match="2"):
+        pretrain.main()
+    assert f"there is no {tmp_path / 'w.json'}" in capsys.readouterr().err
 
 
 def labels_read(source: str) -> list[str]:

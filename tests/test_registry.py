@@ -74,7 +74,7 @@ class _Point(EntryPoint):
     """An entry point as an installed distribution gives it."""
 
     @property
-    def dist(self):  # type: ignore[override]
+    def dist(self):  # type: ignore[override]  # stands in for a Distribution
         return _Distribution
 
 

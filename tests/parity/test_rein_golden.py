@@ -62,7 +62,7 @@ def test_features(case: Case, features: list[Tensor]) -> None:
 
 
 def test_queries(case: Case, segmenter: Segmenter) -> None:
-    close(segmenter.adapter.queries(), case, "queries")  # type: ignore[union-attr, operator]
+    close(segmenter.adapter.queries(), case, "queries")  # type: ignore[union-attr, operator]  # Rein's own method
 
 
 @torch.no_grad()
@@ -97,7 +97,7 @@ def test_losses_and_gradients(case: Case, segmenter: Segmenter) -> None:
     assert segmenter.adapter is not None
     segmenter.zero_grad()
     features = segmenter.backbone(case.tensors["input"], segmenter.adapter)
-    queries = segmenter.adapter.queries()  # type: ignore[operator]
+    queries = segmenter.adapter.queries()  # type: ignore[operator]  # the same
     losses = head_of(segmenter).loss(features, case.tensors["gt"], queries, points=case.tensors["points"])
     assert {f"decode.{name}" for name in losses} == set(case.config["losses"])
     for name, value in losses.items():

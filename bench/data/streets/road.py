@@ -12,7 +12,7 @@ from bench.data.streets.types import Array, Range, uniform
 
 NOWHERE = 1e6  # metres: where a street without rails or a crossing has them
 AHEAD, BACK = 0.0, 1e3  # turn of what heads along the road, and the other way: tan of half the yaw
-# Farther off, metres, these would be a pixel or two of a frame of 128 x 256: noise in the score, nothing to learn.
+# Farther off, metres, these would be one to three pixels wide in a frame of 128 x 256: less than half a patch.
 POSTS_TO, PEOPLE_TO = 60.0, 45.0
 SIDES = ((0, -1.0), (1, 1.0))  # left and right: index into pairs, sign of lateral offsets
 

@@ -21,7 +21,7 @@ class ConvNorm(nn.Module):
         # A linear map in front of a norm: Xavier for the projections, "Caffe's Xavier" (Kaiming, fan in) without bias.
         if bias:
             nn.init.xavier_uniform_(self.conv.weight)
-            nn.init.zeros_(self.conv.bias)  # type: ignore[arg-type]
+            nn.init.zeros_(self.conv.bias)  # type: ignore[arg-type]  # there is one: bias=True
         else:
             nn.init.kaiming_uniform_(self.conv.weight, a=1)
 

@@ -131,7 +131,7 @@ class Losses(NamedTuple):
 class Pretraining(nn.Module):
     """Student and teacher. `forward` gives the losses of one batch; `follow` moves the teacher after a step."""
 
-    def __init__(self, backbone: Backbone, prototypes: int = 512) -> None:
+    def __init__(self, backbone: Backbone, prototypes: int) -> None:
         super().__init__()
         self.student = Student(backbone, prototypes)
         self.teacher = copy.deepcopy(self.student).requires_grad_(False)

@@ -90,8 +90,9 @@ class Trainer:
         self.rank, self.world = rank, world
         self.name, self.out, self.budget, self.seed = name, out, minutes * 60.0, seed
         backbone = build_backbone(load_card(name))
-        self.start = start
+        self.started_from: dict[str, Any] | None = None
         if start is not None:
+            self.started_from = json.loads(start.with_suffix(".json").read_text())
             load_strict(backbone.get_submodule("vit"), read_weights(start), start)
         self.model = Pretraining(backbone, RECIPE["prototypes"])
         self.optimisers = optimisers(self.model.student)
@@ -113,6 +114,7 @@ class Trainer:
                 "seen": self.seen,
                 "seconds": self.seconds,
                 "history": self.history,
+                "started_from": self.started_from,
             },
             part,
         )
@@ -125,7 +127,7 @@ class Trainer:
             for optimiser, held in zip(self.optimisers, state["optimisers"], strict=True):
                 optimiser.load_state_dict(held)
             self.step, self.seen, self.seconds = state["step"], state["seen"], state["seconds"]
-            self.history = state["history"]
+            self.history, self.started_from = state["history"], state["started_from"]
 
     def one_step(self) -> tuple[float, float]:
         """One optimiser step. Everything random in it follows from (seed, step)."""
@@ -139,7 +141,7 @@ class Trainer:
         for group in (group for optimiser in self.optimisers for group in optimiser.param_groups):
             group["lr"] = max(lr, 1e-5) * group.get("scale", 1.0)
         with torch.autocast("cpu", torch.bfloat16):
-            late = self.start is not None or done >= RECIPE["teacher_from"]
+            late = self.started_from is not None or done >= RECIPE["teacher_from"]
             losses = self.model(views, mask, RECIPE["temperature"], with_teacher=late)
         loss = RECIPE["appearance_weight"] * losses.appearance + RECIPE["assignment_weight"] * losses.assignment
         self.model.student.zero_grad(set_to_none=True)
@@ -218,7 +220,7 @@ class Trainer:
             "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
             "seed": self.seed,
             "recipe": RECIPE,
-            "started_from": json.loads(self.start.with_suffix(".json").read_text()) if self.start else None,
+            "started_from": self.started_from,
             "corpus": f"{RECIPE['streets']} streets of 'wild', 4 renders each, world version {WORLD_VERSION}",
             "crops_seen": self.seen,
             "steps": self.step,
@@ -243,6 +245,9 @@ def main() -> None:
     parser.add_argument("--probe-minutes", type=float, default=5.0)
     parser.add_argument("--start", type=Path, help="weights (.safetensors, its card beside it) to start from")
     args = parser.parse_args()
+    for needed in (args.start, args.start.with_suffix(".json")) if args.start else ():
+        if not needed.is_file():
+            parser.error(f"--start needs weights and the card beside them: there is no {needed}")
     args.out.mkdir(parents=True, exist_ok=True)
     corpus.load(args.streets, args.cache, lambda n: print(f"corpus: {n} streets", flush=True))
     if args.processes == 1:
