@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
 from itertools import groupby
 from typing import NamedTuple
 
@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from bench.data.ahead import ahead
 from bench.data.corruptions import corrupt
 from bench.data.reader import Sample, SegmentationDataset
 from bench.inference import Layout, predict_logits
@@ -25,7 +26,6 @@ from bench.spec import Target
 
 _BATCH = 8
 _BATCH_PIXELS = 2**21  # large images go one at a time
-_AHEAD = 2
 
 
 class Evaluation(NamedTuple):
@@ -47,19 +47,25 @@ def evaluate(
     """Score `logits` (images to class scores, see `predict_logits`) on the target's images.
 
     Images are fed at their own size and scored at that of their label map, to which the scores (not
-    the classes) are resized. Samples are read and corrupted in threads ahead of the model.
+    the classes) are resized. Samples are read and corrupted in threads ahead of the model. On a CPU
+    `logits` may be called from two threads at once, each of them for whole batches.
     """
     observer = observer or Silent()
     images = len(dataset) if target.images is None else target.images
     began = time.monotonic()
     observer.start(target.name, images)
-    matrices: list[npt.NDArray[np.int64]] = []
-    for samples in _batches(dataset, target, images):
+
+    def score(samples: list[Sample]) -> list[npt.NDArray[np.int64]]:
         stacked = torch.from_numpy(np.stack([sample.image for sample in samples]))
         batch = stacked.to(device).permute(0, 3, 1, 2).float().div_(255)
         scores = predict_logits(logits, batch, layout.crop, layout.stride)
-        matrices += _score(scores, samples, len(dataset.classes))
-        observer.advance(target.name, len(samples))
+        return _score(scores, samples, len(dataset.classes))
+
+    matrices: list[npt.NDArray[np.int64]] = []
+    with _workers(torch.device(device)) as workers:
+        for found in ahead(score, _batches(dataset, target, images), threads=workers):
+            matrices += found
+            observer.advance(target.name, len(found))
     observer.finish(target.name)
     per_image = np.stack(matrices)
     result = TargetResult(
@@ -87,20 +93,28 @@ def _score(scores: Tensor, samples: list[Sample], classes: int) -> list[npt.NDAr
     return [confusion(one, sample.label, classes) for one, sample in zip(found, samples, strict=True)]
 
 
+@contextmanager
+def _workers(device: torch.device) -> Iterator[int]:
+    """How many batches to predict at once: on a CPU two, each with half of torch's threads.
+
+    Layers of a small model, and all that stands between layers, leave threads idle, which the other batch then uses.
+    """
+    threads = torch.get_num_threads()
+    if device.type != "cpu" or threads == 1:
+        yield 1
+        return
+    torch.set_num_threads(threads // 2)
+    try:
+        yield 2
+    finally:
+        torch.set_num_threads(threads)
+
+
 def _batches(dataset: SegmentationDataset, target: Target, images: int) -> Iterator[list[Sample]]:
     """The target's samples, batched while they are of one size, made by a thread running ahead."""
-    with ThreadPoolExecutor(1, thread_name_prefix="evaluate") as worker:
-        queue: deque[Future[list[Sample]]] = deque()
-        try:
-            for first in range(0, images, _BATCH):
-                indices = range(first, min(first + _BATCH, images))
-                queue.append(worker.submit(_samples, dataset, target, indices))
-                if len(queue) > _AHEAD:
-                    yield from _same_size(queue.popleft().result())
-            while queue:
-                yield from _same_size(queue.popleft().result())
-        finally:
-            worker.shutdown(cancel_futures=True)
+    chunks = [range(first, min(first + _BATCH, images)) for first in range(0, images, _BATCH)]
+    for samples in ahead(partial(_samples, dataset, target), chunks, threads=1, depth=2):
+        yield from _same_size(samples)
 
 
 def _samples(dataset: SegmentationDataset, target: Target, indices: range) -> list[Sample]:

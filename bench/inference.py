@@ -15,6 +15,10 @@ Size = tuple[int, int]
 """Height, width in pixels."""
 
 
+# Pixels in one call on a CPU: 9 windows of 64 x 128 took a fifth less time than 32 (one core, eva02-mini).
+_CPU_PIXELS = 9 * 64 * 128
+
+
 class Layout(NamedTuple):
     """How windows cover an image; `crop` None is the whole image at once."""
 
@@ -55,12 +59,13 @@ def predict_logits(
     images: Tensor,
     crop: Size | None = None,
     stride: Size | None = None,
-    at_once: int = 32,
+    at_once: int | None = None,
 ) -> Tensor:
     """Class scores (B, classes, H, W) of RGB images in [0, 1], (B, 3, H, W).
 
     `logits` is a segmenter (or anything from images to scores of their size). The windows of all
-    images are stacked, `at_once` at most in one call; overlapping scores are averaged.
+    images are stacked, `at_once` at most in one call; overlapping scores are averaged. By default 32, on a CPU as
+    many as its caches hold.
     """
     if crop is None:
         return logits(images)
@@ -68,6 +73,8 @@ def predict_logits(
     places = windows((height, width), crop, stride or crop)
     if len(places) == 1:
         return logits(images)
+    if at_once is None:
+        at_once = max(1, _CPU_PIXELS // (crop[0] * crop[1])) if images.device.type == "cpu" else 32
     jobs = [(image, place) for image in range(len(images)) for place in places]
     total: Tensor | None = None
     cover = images.new_zeros(height, width, dtype=torch.float32)

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import torch
 from lightning_fabric import Fabric
+from torch import Tensor
 
 from bench import inference, provenance
 from bench.api import Segmenter
@@ -130,17 +131,19 @@ class _Job:
         spec = self.result.spec
         layout = inference.layout(spec)
         left = [target for target in spec.targets if target.name not in self.result.targets]
-        with fabric.autocast():
-            for place, target in enumerate(left):
-                prefetch(left[place : place + 2], datasets)
-                done = evaluate(
-                    segmenter.logits, target, datasets[target.dataset], layout, fabric.device, self.observer
-                )
-                self.per_image[target.name] = done.per_image
-                self._save(
-                    spent={"evaluate": done.result.seconds},
-                    targets=self.result.targets | {target.name: done.result},
-                )
+
+        def logits(images: Tensor) -> Tensor:
+            with fabric.autocast():  # of the thread that calls
+                return segmenter.logits(images)
+
+        for place, target in enumerate(left):
+            prefetch(left[place : place + 2], datasets)
+            done = evaluate(logits, target, datasets[target.dataset], layout, fabric.device, self.observer)
+            self.per_image[target.name] = done.per_image
+            self._save(
+                spent={"evaluate": done.result.seconds},
+                targets=self.result.targets | {target.name: done.result},
+            )
 
     def complete(self, segmenter: Segmenter, fabric: Fabric) -> RunResult:
         """Measure the cost and close the result."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 import pytest
 import torch
@@ -17,6 +19,8 @@ from bench.inference import Layout
 from bench.metrics import confusion, miou
 from bench.observer import Silent
 from bench.spec import Target
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 WHOLE = Layout(None, None)
 
@@ -54,6 +58,23 @@ def test_batches_windows_and_prefetch_do_not_change_the_counts() -> None:
         expected.append(confusion(found.numpy(), label, len(CLASSES)))
     for layout in (WHOLE, Layout((16, 16), (11, 11))):
         np.testing.assert_array_equal(evaluate(noisy, target(), dataset, layout).per_image, expected)
+
+
+def test_two_batches_at_once_give_the_same_counts_in_the_same_order() -> None:
+    both = threading.Barrier(2, timeout=20)
+
+    def meeting(images: Tensor) -> Tensor:
+        if len(images) == 8:  # the last batch is a smaller one
+            both.wait()  # for the other batch: passes only if two are in here at once
+        assert torch.get_num_threads() == 1
+        return by_colour((images * 3).round() / 3)
+
+    dataset = striped_dataset(19)
+    alone = evaluate(lambda images: by_colour((images * 3).round() / 3), target(), dataset, WHOLE)
+    torch.set_num_threads(2)
+    together = evaluate(meeting, target(), dataset, WHOLE)
+    assert torch.get_num_threads() == 2
+    np.testing.assert_array_equal(together.per_image, alone.per_image)
 
 
 def test_only_the_first_images_and_the_observer_hears_all() -> None:

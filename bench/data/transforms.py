@@ -6,15 +6,14 @@ mmsegmentation pipeline its configuration names).
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Generator
-from concurrent.futures import Future, ThreadPoolExecutor
 from typing import NamedTuple
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
+from bench.data.ahead import ahead
 from bench.data.labels import IGNORE
 from bench.data.reader import Sample, SegmentationDataset
 from bench.spec import Recipe
@@ -108,22 +107,15 @@ class TrainStream:
         items = [self.item(step * size + i) for i in range(size)]
         return Batch(np.stack([image for image, _ in items]), np.stack([label for _, label in items]))
 
-    def batches(self, start: int, stop: int, ahead: int = 4) -> Generator[Batch, None, None]:
-        """Batches of steps start..stop-1, made by a thread that runs up to `ahead` steps ahead."""
+    def batches(self, start: int, stop: int, depth: int = 4) -> Generator[Batch, None, None]:
+        """Batches of steps start..stop-1, made by a thread that runs up to `depth` steps ahead."""
         size = self.recipe.batch_size
         coming = (self.index(item) for item in range(start * size, stop * size))
         self.dataset.prefetch(list(dict.fromkeys(coming)))
-        queue: deque[Future[Batch]] = deque()
-        with ThreadPoolExecutor(1, thread_name_prefix="augment") as worker:
-            try:
-                for step in range(start, stop + ahead):
-                    if step < stop:
-                        queue.append(worker.submit(self.batch, step))
-                    if step >= start + ahead:
-                        yield queue.popleft().result()
-            finally:
-                worker.shutdown(cancel_futures=True)
-                self.dataset.cancel()
+        try:
+            yield from ahead(self.batch, range(start, stop), threads=1, depth=depth)
+        finally:
+            self.dataset.cancel()
 
 
 def _resize(image: Image, label: Image, recipe: Recipe, rng: np.random.Generator) -> tuple[Image, Image]:

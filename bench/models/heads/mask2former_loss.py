@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
+from bench.data.labels import IGNORE
 from bench.spec import HeadConfig
 
 EPS = 1.0
@@ -59,8 +60,8 @@ def match(classes: Tensor, masks: Tensor, labels: Tensor, config: HeadConfig, po
     predicted = sample_masks(masks.transpose(0, 1).flatten(1, 2), places)
     corners = label_corners(labels, torch.arange(batch, device=labels.device), places)
     wanted = predicted.new_zeros(batch, places.shape[1], known + 1)
-    for label, share in zip(corners.labels.clamp(max=known), corners.shares, strict=True):
-        wanted.scatter_add_(2, label.unsqueeze(-1), share.unsqueeze(-1))
+    for label, share in zip(corners.labels, corners.shares, strict=True):
+        wanted.scatter_add_(2, label.long().clamp_(max=known).unsqueeze(-1), share.unsqueeze(-1))
     wanted = wanted[..., :known]
     probability = predicted.sigmoid()
     cross_entropy = (F.softplus(predicted).sum(-1, keepdim=True) - predicted @ wanted) / places.shape[1]
@@ -134,7 +135,8 @@ def uncertain_points(masks: Tensor, config: HeadConfig) -> Tensor:
     candidates = torch.rand(len(masks), int(config.oversample * config.loss_points), 2, device=masks.device)
     certainty = sample_masks(masks.unsqueeze(1), candidates).squeeze(1).abs()
     nearest = certainty.topk(uncertain, dim=1, largest=False, sorted=False).indices
-    kept = candidates.gather(1, nearest.unsqueeze(-1).expand(-1, -1, 2))
+    # As complex numbers x and y are fetched at once.
+    kept = torch.view_as_real(torch.view_as_complex(candidates).gather(1, nearest))
     return torch.cat([kept, torch.rand(len(masks), config.loss_points - uncertain, 2, device=masks.device)], dim=1)
 
 
@@ -144,26 +146,30 @@ def sample_masks(masks: Tensor, points: Tensor) -> Tensor:
 
 
 class Corners(NamedTuple):
-    """The four pixels around each point, (4, ...): their labels, and their shares in bilinear sampling."""
+    """The four pixels around each point: their labels (uint8, 255 outside), and their shares in bilinear sampling."""
 
-    labels: Tensor
-    shares: Tensor
+    labels: list[Tensor]
+    shares: list[Tensor]
 
     def mask(self, label: Tensor) -> Tensor:
         """Bilinear samples of the masks `labels == label`, which are never made, in the points' shape."""
-        return torch.where(self.labels == label, self.shares, 0.0).sum(0)
+        label = label.to(torch.uint8)
+        parts = [torch.where(own == label, share, 0.0) for own, share in zip(self.labels, self.shares, strict=True)]
+        return parts[0].add_(parts[1]).add_(parts[2]).add_(parts[3])
 
 
 def label_corners(labels: Tensor, image: Tensor, points: Tensor) -> Corners:
-    """What surrounds points (M, P, 2) of the images with indices (M,) in labels (B, H, W); 255 outside."""
+    """What surrounds points (M, P, 2) of the images with indices (M,) in labels (B, H, W)."""
     height, width = labels.shape[-2:]
-    padded = F.pad(labels, (1, 1, 1, 1), value=255)
-    place = points * points.new_tensor([width, height]) + 0.5
-    fraction = place.frac()
-    x, y = place.long().unbind(-1)
-    first = (image[:, None] * (height + 2) + y) * (width + 2) + x
-    right, down = fraction.unbind(-1)
+    # Small integers: this is bound by memory.
+    padded = F.pad(labels.to(torch.uint8), (1, 1, 1, 1), value=IGNORE).flatten()
+    x, y = points[..., 0] * width + 0.5, points[..., 1] * height + 0.5
+    column, row = x.int(), y.int()
+    first = (image.int()[:, None] * (height + 2) + row) * (width + 2) + column
+    right, down = x - column, y - row
     left, up = 1 - right, 1 - down
-    indices = torch.stack([first, first + 1, first + width + 2, first + width + 3])
-    shares = torch.stack([up * left, up * right, down * left, down * right])
-    return Corners(padded.flatten().index_select(0, indices.flatten()).view_as(indices), shares)
+    places = (first, first + 1, first + width + 2, first + width + 3)
+    return Corners(
+        [padded.index_select(0, place.flatten()).view_as(place) for place in places],
+        [up * left, up * right, down * left, down * right],
+    )
