@@ -26,6 +26,8 @@ class ReinConfig(MethodConfig):
     """Rank r of the tokens' factorisation; 0 learns them in full."""
     scale: float = 0.001
     """Initial value of the factor s in front of the change."""
+    token_lr_scale: Annotated[float, Field(gt=0)] = 1.0
+    """Learning rate of the tokens relative to everything else's."""
     linked: bool = True
     """Whether the head's queries are made from the tokens."""
 
@@ -90,7 +92,8 @@ def build(backbone: Backbone, make_head: HeadFactory, config: ReinConfig) -> Seg
     hidden = make_head.hidden if config.linked else None
     rein = Rein(backbone.depth, backbone.width, tokens, config.rank, config.scale, hidden)
     head = make_head(backbone.channels, linked=config.linked)
-    return Segmenter(freeze(backbone), head, rein, no_decay=("adapter.learnable_tokens", "adapter.scale"))
+    lr_scale = {"adapter.learnable_tokens": config.token_lr_scale}
+    return Segmenter(freeze(backbone), head, rein, lr_scale, no_decay=("adapter.learnable_tokens", "adapter.scale"))
 
 
 CARD = MethodCard(
