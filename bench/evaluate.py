@@ -24,7 +24,7 @@ from bench.observer import Observer, Silent
 from bench.result import TargetResult
 from bench.spec import Target
 
-_BATCH = 8
+_BATCH = 4
 _BATCH_PIXELS = 2**21  # large images go one at a time
 
 
