@@ -17,6 +17,7 @@ from bench.models import card as cards
 from bench.models.backbones import build_backbone
 from bench.models.minis import corpus, pretrain
 from bench.models.minis.corpus import WEARS, Views
+from bench.models.minis.muon import Muon, orthogonal
 from bench.models.weights import load_backbone
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -32,7 +33,7 @@ def make_trainer(monkeypatch: pytest.MonkeyPatch) -> Make:
     """Trainers of small batches of small crops of three noisy streets, halfway through their time."""
     streets = np.random.default_rng(0).integers(0, 256, (3, WEARS, 128, 256, 3), np.uint8)
     monkeypatch.setattr(corpus, "load", lambda *_: streets)
-    for key, value in {"batch": 2, "size": [32, 64], "streets": 3}.items():
+    for key, value in {"batch": 2, "size": [32, 64], "streets": 3, "precision": "fp32"}.items():
         monkeypatch.setitem(pretrain.RECIPE, key, value)
 
     def make(out: Path, start: Path | None = None) -> pretrain.Trainer:
@@ -187,3 +188,30 @@ def test_pre_training_reads_no_labels() -> None:
         and any(isinstance(n, ast.Name) and n.id == "linear_probe" for n in ast.walk(f))
     ]
     assert users == ["probe"]
+
+
+def test_muon_does_what_torchs_own_does_in_half_precision() -> None:
+    generator = torch.Generator().manual_seed(0)
+    shapes = [(24, 24), (24, 60), (60, 24), (24, 24)]
+    start = [torch.randn(shape, generator=generator) for shape in shapes]
+    ours, theirs = ([nn.Parameter(weight.clone()) for weight in start] for _ in range(2))
+    options = {"lr": 0.01, "weight_decay": 0.1}
+    optimisers = [Muon(ours, **options), torch.optim.Muon(theirs, adjust_lr_fn="match_rms_adamw", **options)]
+    for _ in range(3):
+        for mine, other in zip(ours, theirs, strict=True):
+            mine.grad = torch.randn(mine.shape, generator=generator)
+            other.grad = mine.grad.clone()
+        for optimiser in optimisers:
+            optimiser.step()
+    for mine, other, before in zip(ours, theirs, start, strict=True):
+        assert (mine - other).norm() < 0.02 * (other - before).norm()  # bfloat16 keeps 8 bits
+
+
+def test_orthogonal_keeps_directions_and_makes_their_sizes_alike() -> None:
+    matrices = torch.randn(3, 20, 50, generator=torch.Generator().manual_seed(0))
+    u, _, v = torch.linalg.svd(matrices, full_matrices=False)
+    inside = u.transpose(1, 2) @ orthogonal(matrices) @ v.transpose(1, 2)
+    sizes = torch.diagonal(inside, dim1=1, dim2=2)
+    assert 0.5 < sizes.min()
+    assert sizes.max() < 1.5
+    torch.testing.assert_close(inside, torch.diag_embed(sizes), atol=1e-4, rtol=0)

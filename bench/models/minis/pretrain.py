@@ -26,13 +26,15 @@ from bench.data.streets import WORLD_VERSION
 from bench.models.backbones import build_backbone
 from bench.models.card import load_card
 from bench.models.minis import corpus
+from bench.models.minis.muon import Muon
 from bench.models.minis.objective import Pretraining, Student, block_masks
 from bench.models.minis.probe import linear_probe
 from bench.models.weights import load_strict, read_weights
 
 RECIPE: dict[str, Any] = {
     "streets": 3000,
-    "batch": 32,
+    "precision": "fp32",
+    "batch": 24,
     "size": [64, 128],
     "lr": 1.2e-3,
     "weight_decay": 0.04,
@@ -60,12 +62,7 @@ def optimisers(student: Student) -> list[torch.optim.Optimizer]:
     weight_decay = RECIPE["weight_decay"]
     groups = [{"params": decay, "weight_decay": weight_decay}, {"params": rest, "weight_decay": 0.0}]
     return [
-        torch.optim.Muon(
-            [{"params": matrices, "scale": RECIPE["muon_lr_scale"]}],
-            lr=0.0,
-            weight_decay=weight_decay,
-            adjust_lr_fn="match_rms_adamw",
-        ),
+        Muon([{"params": matrices, "scale": RECIPE["muon_lr_scale"]}], lr=0.0, weight_decay=weight_decay),
         torch.optim.AdamW(groups, lr=0.0, betas=(0.9, 0.98)),
     ]
 
@@ -81,12 +78,13 @@ class Trainer:
         seed: int,
         cache: Path,
         streets: int,
+        precision: str = "fp32",
         rank: int = 0,
         world: int = 1,
         start: Path | None = None,
     ) -> None:
         torch.manual_seed(seed)
-        RECIPE["streets"] = streets
+        RECIPE["streets"], RECIPE["precision"] = streets, precision
         self.rank, self.world = rank, world
         self.name, self.out, self.budget, self.seed = name, out, minutes * 60.0, seed
         backbone = build_backbone(load_card(name))
@@ -140,7 +138,7 @@ class Trainer:
         lr = RECIPE["lr"] * min(1.0, (self.step + 1) / RECIPE["warmup"]) * 0.5 * (1.0 + math.cos(math.pi * done))
         for group in (group for optimiser in self.optimisers for group in optimiser.param_groups):
             group["lr"] = max(lr, 1e-5) * group.get("scale", 1.0)
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch.autocast("cpu", torch.bfloat16, enabled=RECIPE["precision"] == "bf16"):
             late = self.started_from is not None or done >= RECIPE["teacher_from"]
             losses = self.model(views, mask, RECIPE["temperature"], with_teacher=late)
         loss = RECIPE["appearance_weight"] * losses.appearance + RECIPE["assignment_weight"] * losses.assignment
@@ -240,6 +238,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("pretraining"))
     parser.add_argument("--cache", type=Path, default=Path("pretraining"), help="where the rendered corpus is kept")
     parser.add_argument("--streets", type=int, default=RECIPE["streets"])
+    parser.add_argument("--precision", choices=["fp32", "bf16"], default="fp32", help="bf16 where a CPU multiplies it")
     parser.add_argument("--processes", type=int, default=2, help="one thread each")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--probe-minutes", type=float, default=5.0)
@@ -263,7 +262,16 @@ def work(rank: int, args: argparse.Namespace, meeting: str) -> None:
     if meeting:
         dist.init_process_group("gloo", init_method=meeting, rank=rank, world_size=args.processes)
     trainer = Trainer(
-        args.name, args.out, args.minutes, args.seed, args.cache, args.streets, rank, args.processes, args.start
+        args.name,
+        args.out,
+        args.minutes,
+        args.seed,
+        args.cache,
+        args.streets,
+        args.precision,
+        rank,
+        args.processes,
+        args.start,
     )
     trainer.load()
     if not trainer.history and rank == 0:
