@@ -51,13 +51,13 @@ class Muon(torch.optim.Optimizer):
 
 
 def orthogonal(matrices: Tensor, eps: float = 1e-7) -> Tensor:
-    """(n, rows, columns) -> about U V^T of each one's singular value decomposition, by quintic Newton-Schulz iterations.
+    """(n, rows, columns) -> about U V^T of each singular value decomposition, by a quintic Newton-Schulz iteration.
 
     Singular values end between 0.5 and 1.5 or so, which does not matter to the optimiser.
     """
     a, b, c = COEFFICIENTS
     tall = matrices.shape[1] > matrices.shape[2]
-    x = matrices.transpose(1, 2) if tall else matrices
+    x: Tensor = matrices.transpose(1, 2) if tall else matrices
     x = x / x.flatten(1).norm(dim=1)[:, None, None].clamp(min=eps)
     for _ in range(ROUNDS):
         gram = x @ x.transpose(1, 2)
