@@ -82,7 +82,7 @@ class HeadFactory(Protocol):
 class MethodConfig(BaseModel):
     """Base of a method's typed options; every field can be set with `--set name=value`."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 def freeze(module: M) -> M:

@@ -94,7 +94,9 @@ def report(
     from bench.report.tables import write_leaderboard
     from bench.result import load_all
 
-    loaded = load_all(results)
+    if not results.is_dir():
+        raise UserError(f"there is no folder {results}")
+    loaded = load_all(results, per_image=True)
     _warn(loaded.problems)
     if not loaded.results:
         raise UserError(
@@ -136,10 +138,8 @@ def _run(spec: RunSpec, results: Path, device: str, on_existing: str, quiet: boo
     """Run with progress on stderr; whatever a library prints goes there too."""
     from bench.observer import Silent
     from bench.progress import Bars
-    from bench.result import announce
     from bench.run import run as run_spec
 
-    announce(spec, results)
     with contextlib.ExitStack() as stack:
         stack.enter_context(contextlib.redirect_stdout(sys.stderr))
         observer = Silent() if quiet else stack.enter_context(Bars())
@@ -168,7 +168,8 @@ def _print_rows(rows: list[dict[str, Any]]) -> None:
     if not rows:
         print("none")
         return
-    columns = ("name", "summary") if "name" in rows[0] else ("state", "weights", "source", "unseen_mean", "path")
+    named = "name" in rows[0]
+    columns = ("name", "summary") if named else ("method", "seed", "state", "source", "unseen_mean", "path")
     table = Table()
     for column in columns:
         table.add_column(column.replace("_", " "), overflow="fold", no_wrap=column != columns[-1])

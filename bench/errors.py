@@ -5,6 +5,10 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
 
 LISTED = 20
 """More known names than this are not listed where one of them is near."""
@@ -42,6 +46,15 @@ class DamagedFile(BenchError):
     def __init__(self, path: Path, reason: str) -> None:
         self.path, self.reason = path, " ".join(reason.split())
         super().__init__(f"damaged file {path}: {self.reason}")
+
+
+def what_is_wrong(error: ValidationError, most: int = 3) -> str:
+    """What a schema found wrong, in one line: `where: what; ...`, up to `most` of them."""
+    found = []
+    for problem in error.errors()[:most]:
+        where = ".".join(str(piece) for piece in problem["loc"])
+        found.append(f"{where + ': ' if where else ''}{problem['msg'].removeprefix('Value error, ')}")
+    return "; ".join(found)
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

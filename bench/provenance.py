@@ -40,7 +40,9 @@ def git_state(root: Path = ROOT) -> Git:
     return Git(commit, None if changes is None else bool(changes))
 
 
-def collect(device: str = "cpu", device_name: str | None = None, threads: int | None = None) -> Provenance:
+def collect(
+    device: str = "cpu", device_name: str | None = None, threads: int | None = None, method_code: str | None = None
+) -> Provenance:
     """Provenance of a run on ``device``; ``device_name`` defaults to the processor's."""
     git = git_state()
     return Provenance(
@@ -52,6 +54,7 @@ def collect(device: str = "cpu", device_name: str | None = None, threads: int | 
         device=device,
         device_name=device_name or cpu_name(),
         threads=threads if threads is not None else os.cpu_count() or 1,
+        method_code=method_code,
     )
 
 

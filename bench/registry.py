@@ -6,12 +6,14 @@ Listing names imports nothing; a plugin's module is imported by ``get`` alone.
 from __future__ import annotations
 
 import ast
+import hashlib
 import importlib
+import importlib.util
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
-from bench.errors import DamagedFile, UnknownName, UserError
+from bench.errors import DamagedFile, PrerequisiteError, UnknownName, UserError
 
 if TYPE_CHECKING:
     from bench.api import MethodCard
@@ -44,7 +46,12 @@ class Registry(Generic[T]):
     def get(self, name: str) -> T:
         """The plugin called ``name``. Raises UnknownName, or DamagedFile if it defines no plugin."""
         if name in self.names():
-            module = importlib.import_module(f"{self.folder.name}.{name}")
+            try:
+                module = importlib.import_module(f"{self.folder.name}.{name}")
+            except SyntaxError as error:
+                raise DamagedFile(self._file(name), f"line {error.lineno}: {error.msg}") from error
+            except ModuleNotFoundError as error:
+                raise PrerequisiteError(f"{self._file(name)} imports {error.name}, which is not installed") from error
             if not hasattr(module, self.attr):
                 raise DamagedFile(self._file(name), f"a {self.kind} must define {self.attr}")
             return cast(T, getattr(module, self.attr))
@@ -64,8 +71,23 @@ class Registry(Generic[T]):
         """First line of the plugin's docstring, read without importing it."""
         if name not in self.names():
             return f"entry point {self._entry_points()[self.check(name)].value}"
-        tree = ast.parse(self._file(name).read_text(encoding="utf-8"))
+        path = self._file(name)
+        try:
+            tree = ast.parse(path.read_text(encoding="utf-8"))
+        except (SyntaxError, UnicodeDecodeError) as error:
+            return f"cannot be read: {error}"
         return (ast.get_docstring(tree) or "").partition("\n")[0]
+
+    def digest(self, name: str) -> str | None:
+        """16 hex digits that change when the plugin's own file does; None where there is no such file."""
+        if name in self.names():
+            path = self._file(name)
+        else:
+            found = importlib.util.find_spec(self._entry_points()[self.check(name)].module)
+            if found is None or found.origin is None:
+                return None
+            path = Path(found.origin)
+        return hashlib.sha256(path.read_bytes()).hexdigest()[:16] if path.is_file() else None
 
     def _file(self, name: str) -> Path:
         module = self.folder / f"{name}.py"

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from bench.data import cards
-from bench.errors import UnknownName, UserError
+from bench.errors import UnknownName, UserError, what_is_wrong
 from bench.models import card as backbone_cards
 from bench.protocols import Protocol, load_protocol
+from bench.protocols import names as protocol_names
 from bench.registry import METHODS
 from bench.spec import HeadConfig, Precision, Recipe, RunSpec
 
@@ -25,6 +26,10 @@ Model = TypeVar("Model", bound=BaseModel)
 
 TOP_LEVEL = ("weights", "compile")
 """``--set`` keys of the spec itself; the rest belong to the recipe, the head or the method."""
+
+
+OPTIONS = ("method", "backbone", "protocol", "track", "seed", "precision")
+"""What a spec holds too, but options of their own decide."""
 
 
 class Setting(NamedTuple):
@@ -81,6 +86,22 @@ def resolve(
     )
 
 
+def departures(spec: RunSpec) -> dict[str, Any]:
+    """What of `spec` is not its protocol's own choice: flat key (`recipe.iterations`) -> value.
+
+    Weights are left out: tables mark random ones anyway. Empty where the protocol is not one of the suite.
+    """
+    if spec.protocol not in protocol_names():
+        return {}
+    sets = ["weights=random"] if spec.weights == "random" else []
+    own = resolve(spec.method, spec.backbone, spec.protocol, spec.track.name, spec.seed, sets=sets)
+    mine, theirs = spec.model_dump(mode="json"), own.model_dump(mode="json")
+    found = {name: mine[name] for name in ("precision", "compile") if mine[name] != theirs[name]}
+    for part in ("recipe", "head", "method_config"):
+        found |= {f"{part}.{key}": value for key, value in mine[part].items() if value != theirs[part].get(key)}
+    return found
+
+
 def known_keys(config_type: type[BaseModel]) -> list[str]:
     """Every key ``--set`` takes for a method with this config."""
     return [
@@ -98,6 +119,8 @@ def _setting(text: str, config_type: type[BaseModel]) -> Setting:
     part, dot, field = key.rpartition(".")
     full = key if dot or key in TOP_LEVEL else f"method.{key}"
     known = known_keys(config_type)
+    if key in OPTIONS and full not in known:
+        raise UserError(f"--set {text}: that is an option of its own, --{key}")
     if full not in known:
         sisters = [name for name in known if dot and name.startswith(part + dot)]
         raise UnknownName("setting", key, sisters or known)
@@ -134,12 +157,10 @@ def _build(model: type[Model], values: Mapping[str, Any], what: str) -> Model:
         return model.model_validate(dict(values))
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(str(piece) for piece in first["loc"])
         if first["type"] == "extra_forbidden":
-            raise UnknownName(f"{what} field", where, model.model_fields) from error
-        raise UserError(
-            f"{what}: {where + ': ' if where else ''}{first['msg'].removeprefix('Value error, ')}"
-        ) from error
+            raise UnknownName(f"{what} field", str(first["loc"][-1]), model.model_fields) from error
+        hint = ": write several values with commas between them" if first["type"] == "tuple_type" else ""
+        raise UserError(f"{what}: {what_is_wrong(error, 1)}{hint}") from error
 
 
 def _backbone(name: str, protocol: Protocol) -> BackboneCard:

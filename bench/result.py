@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field, ValidationError, model_validator
 
-from bench.errors import DamagedFile, PrerequisiteError
+from bench.errors import DamagedFile, PrerequisiteError, what_is_wrong
 from bench.spec import Frozen, Group, RunSpec, spec_hash
 
 SCHEMA_VERSION: Literal[1] = 1
@@ -39,6 +39,8 @@ class Provenance(Frozen):
     """"cpu" or "cuda"."""
     device_name: str
     threads: int
+    method_code: str | None = None
+    """Digest of the method's own file."""
 
 
 class TargetResult(Frozen):
@@ -89,6 +91,8 @@ class RunResult(Frozen):
     spec: RunSpec
     spec_hash: str
     provenance: Provenance
+    settings: dict[str, Any] = Field(default_factory=dict)
+    """What of the spec was not its protocol's own choice, flat key -> value (`recipe.iterations`): tables show it."""
     targets: dict[str, TargetResult] = Field(default_factory=dict)
     curve: list[CurvePoint] = Field(default_factory=list)
     cost: Cost | None = None
@@ -205,9 +209,7 @@ def read_result(path: Path) -> RunResult:
     try:
         return RunResult.model_validate_json(path.read_bytes())
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise DamagedFile(path, f"{where}: {first['msg']}" if where else first["msg"]) from error
+        raise DamagedFile(path, what_is_wrong(error)) from error
 
 
 def read_per_image(path: Path, result: RunResult) -> dict[str, npt.NDArray[np.int32]]:
@@ -238,19 +240,22 @@ def set_aside(path: Path) -> Path:
     return aside
 
 
-def load_all(root: Path) -> Loaded:
+def load_all(root: Path, *, per_image: bool = False) -> Loaded:
     """Every result file below ``root``, and the files that cannot be trusted.
 
-    Also a file whose path does not match its content is a problem: it would be counted twice, or missed.
+    Also a file whose path does not match its content is a problem: it would be counted twice, or missed. With
+    `per_image` the counts of images must add up, too, where they are there.
     """
     results, problems = [], []
-    for path in sorted(root.glob("*/*/*/*.json")):
+    for path in sorted(root.rglob("*.json")):
         if any(part.startswith(".") for part in path.relative_to(root).parts):
             continue
         try:
             result = read_result(path)
             if path != result_path(result.spec, root):
                 raise DamagedFile(path, f"its content belongs at {result_path(result.spec, root)}")
+            if per_image and per_image_path(path).exists():
+                read_per_image(path, result)
         except DamagedFile as error:
             problems.append(error)
         except OSError as error:

@@ -21,10 +21,13 @@ from bench.evaluate import evaluate, prefetch
 from bench.models.build import build_segmenter
 from bench.observer import Observer, Silent
 from bench.profile import measure
+from bench.registry import METHODS
+from bench.resolve import departures
 from bench.result import (
     Provenance,
     RunResult,
     Seconds,
+    announce,
     read_per_image,
     read_result,
     require_writable,
@@ -58,6 +61,8 @@ def run(
     require_writable(results)
     path, weights = result_path(spec, results), weights_path(spec, results)
     existing = _existing(path, on_existing)
+    if existing is not None:
+        _tell(existing, path, on_existing)
     if existing is not None and existing.state == "complete" and on_existing == "skip":
         return existing
     source, datasets = _open(spec.source, spec), _open_targets(spec)
@@ -65,6 +70,8 @@ def run(
     segmenter = build_segmenter(spec)
     if spec.compile:
         segmenter.backbone.compile()
+    settings = departures(spec)
+    announce(spec, results)
     if existing is not None and existing.state == "complete":
         existing = None
         _forget_finished(weights, spec)
@@ -80,7 +87,7 @@ def run(
     )
     if training.steps:
         existing = None  # of other weights than these
-    job = _Job(_partial(spec, training, existing, fabric), path, observer, began)
+    job = _Job(_partial(spec, settings, training, existing, fabric), path, observer, began)
     try:
         job.evaluate_all(segmenter, datasets, fabric)
     finally:
@@ -181,14 +188,26 @@ def _existing(path: Path, on_existing: OnExisting) -> RunResult | None:
     return found
 
 
-def _partial(spec: RunSpec, training: Training, existing: RunResult | None, fabric: Fabric) -> RunResult:
+def _tell(existing: RunResult, path: Path, on_existing: OnExisting) -> None:
+    """Say what is not run again, and when it was made by other code than there is now."""
+    log, again = logging.getLogger(__name__), "--on-existing rerun trains again"
+    if existing.provenance.method_code not in (None, METHODS.digest(existing.spec.method)):
+        log.warning("the code of method %s has changed since %s was made; %s", existing.spec.method, path, again)
+    if existing.state == "complete" and on_existing == "skip":
+        log.warning("nothing was trained: %s was there already; %s", path, again)
+
+
+def _partial(
+    spec: RunSpec, settings: dict[str, Any], training: Training, existing: RunResult | None, fabric: Fabric
+) -> RunResult:
     """The result as it stands after training: with the targets of `existing`, which has the same weights."""
     earlier = existing.seconds if existing else Seconds(total=training.earlier)
     return RunResult(
         state="partial",
         spec=spec,
         spec_hash=spec_hash(spec),
-        provenance=_provenance(fabric),
+        provenance=_provenance(spec, fabric),
+        settings=settings,
         targets=existing.targets if existing else {},
         curve=training.curve,
         seconds=earlier.model_copy(update={"train": training.seconds}),
@@ -220,7 +239,7 @@ def _open(name: str, spec: RunSpec) -> SegmentationDataset:
     return dataset
 
 
-def _provenance(fabric: Fabric) -> Provenance:
+def _provenance(spec: RunSpec, fabric: Fabric) -> Provenance:
     device = fabric.device
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else None
-    return provenance.collect(device.type, name, torch.get_num_threads())
+    return provenance.collect(device.type, name, torch.get_num_threads(), METHODS.digest(spec.method))

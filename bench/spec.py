@@ -18,6 +18,7 @@ Group = Literal["source", "unseen", "weather", "corruption"]
 Precision = Literal["fp32", "bf16"]
 Positive = Annotated[int, Field(gt=0)]
 Fraction = Annotated[float, Field(gt=0, le=1)]
+Decay = Annotated[float, Field(ge=0, lt=1)]
 
 
 class Frozen(BaseModel):
@@ -35,7 +36,7 @@ class Recipe(Frozen):
     """Height, width in pixels."""
     lr: Annotated[float, Field(gt=0)] = 1e-4
     weight_decay: Annotated[float, Field(ge=0)] = 0.05
-    betas: tuple[float, float] = (0.9, 0.999)
+    betas: tuple[Decay, Decay] = (0.9, 0.999)
     warmup: Annotated[int, Field(ge=0)] = 0
     """Iterations of linear warm-up."""
     power: Annotated[float, Field(ge=0)] = 0.9

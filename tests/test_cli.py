@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -13,7 +14,7 @@ import pytest
 
 from bench import cli
 from bench.errors import DamagedFile
-from bench.result import result_path, write_result
+from bench.result import announce, per_image_path, result_path, write_result
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -86,7 +87,8 @@ def test_help_is_quick_and_needs_no_torch() -> None:
         (["run", "--method", "rein", "--backbone", "b", "--device", "cuda:x"], ["--device", "known: auto"]),
         (["ls", "metods"], ["did you mean 'methods'?"]),
         (["ls"], ["Missing argument"]),
-        (["report", "--results", "nowhere"], ["no result files below nowhere"]),
+        (["report", "--results", "nowhere"], ["there is no folder nowhere"]),
+        (["report", "--results", "docs"], ["no result files below docs"]),
     ],
 )
 def test_mistakes_end_in_one_line(capsys, arguments, parts) -> None:
@@ -171,25 +173,16 @@ def test_ls_runs(capsys, saved) -> None:
     assert output.err.startswith(f"warning: damaged file {damaged}")
 
 
-def test_ls_runs_lists_a_run_interrupted_in_training(capsys, canned, saved, make_spec, monkeypatch) -> None:
+def test_ls_runs_lists_a_run_interrupted_in_training(capsys, saved, make_spec) -> None:
     root, results, _ = saved
-    canned["raise"] = KeyboardInterrupt()
     for seed in (0, 5):  # seed 0 has its result already
-        monkeypatch.setattr(sys.modules["bench.resolve"], "resolve", lambda *_, seed=seed: make_spec(seed=seed))
-        assert cli.main(["run", "--method", "m", "--backbone", "b", "--results", str(root), "--quiet"]) == 130
+        announce(make_spec(seed=seed), root)
     assert cli.main(["ls", "runs", "--results", str(root), "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)
     assert [(row["seed"], row["state"]) for row in rows][-1] == (5, "partial")
     assert len(rows) == len(results) + 1
     assert rows[-1]["path"] == str(result_path(make_spec(seed=5), root))
     assert rows[-1]["source"] is None
-
-
-def test_run_says_before_training_that_it_cannot_write(capsys, canned, tmp_path) -> None:
-    (tmp_path / "file").write_text("")
-    assert cli.main(["run", "--method", "m", "--backbone", "b", "--results", str(tmp_path / "file")]) == 2
-    assert "run" not in canned
-    assert "--results" in capsys.readouterr().err
 
 
 def test_ls_runs_without_results(capsys, tmp_path) -> None:
@@ -207,6 +200,32 @@ def test_report_warns_of_damaged_files(capsys, saved) -> None:
     assert cli.main(["report", "--results", str(root), "--strict"]) == 1
     damaged.unlink()
     assert cli.main(["report", "--results", str(root), "--strict"]) == 0
+
+
+@pytest.mark.parametrize("where", ["copy.json", "deep/er/and/deeper/copy.json"])
+def test_report_names_results_that_lie_elsewhere(capsys, saved, where) -> None:
+    root, results, damaged = saved
+    damaged.unlink()
+    copy = root / where
+    copy.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy(result_path(results[0].spec, root), copy)
+    assert cli.main(["report", "--results", str(root), "--strict"]) == 1
+    assert f"{copy}: its content belongs at {result_path(results[0].spec, root)}" in capsys.readouterr().err
+
+
+def test_report_leaves_out_a_result_whose_images_do_not_add_up(capsys, saved) -> None:
+    root, results, damaged = saved
+    damaged.unlink()
+    arrays = per_image_path(result_path(results[0].spec, root))
+    arrays.write_bytes(arrays.read_bytes()[:-40])
+    assert cli.main(["report", "--results", str(root), "--strict"]) == 1
+    assert f"damaged file {arrays}" in capsys.readouterr().err
+    assert "m" not in (root / "leaderboard.csv").read_text().splitlines()[1:]
+
+
+def test_report_says_that_a_folder_is_not_there(capsys, tmp_path) -> None:
+    assert cli.main(["report", "--results", str(tmp_path / "resutls")]) == 2
+    assert capsys.readouterr().err.strip() == f"error: there is no folder {tmp_path / 'resutls'}"
 
 
 def test_every_option_of_the_issue_is_there() -> None:

@@ -45,13 +45,18 @@ def test_train_and_validation_frames_of_a_domain_are_disjoint() -> None:
 def test_unknown_and_damaged_cards_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UnknownName, match="did you mean 'streets-fog'"):
         open_dataset("streets-fogg")
+    good = (cards.FOLDER / "streets-fog.toml").read_text()
     monkeypatch.setattr(cards, "FOLDER", tmp_path)
     cards.load_card.cache_clear()
+    (tmp_path / "streets-fog.toml").write_text(good.replace('domain = "fog"', 'domain = "fogg"'))
+    with pytest.raises(DamagedFile, match=r"domain: unknown domain 'fogg'; did you mean 'fog'\?"):
+        cards.load_card("streets-fog")
     (tmp_path / "broken.toml").write_text('name = "broken"\nkind = "streets"\n')
     (tmp_path / "renamed.toml").write_text("name = [")
     for name in ("broken", "renamed"):
         with pytest.raises(DamagedFile, match=name):
             cards.load_card(name)
+    cards.load_card.cache_clear()
 
 
 def test_revision_follows_what_decides_the_images_only() -> None:

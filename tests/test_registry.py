@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bench import registry as module
-from bench.errors import DamagedFile, UnknownName, UserError
+from bench.errors import DamagedFile, PrerequisiteError, UnknownName, UserError
 from bench.registry import METHODS, Registry
 
 
@@ -45,6 +45,23 @@ def test_get_imports_only_what_is_asked_for(plugins) -> None:
 def test_an_error_inside_a_plugin_is_not_hidden(plugins) -> None:
     with pytest.raises(RuntimeError, match="imported"):
         plugins.get("broken")
+
+
+def test_a_plugin_that_cannot_be_imported_is_named(plugins) -> None:
+    (plugins.folder / "typo.py").write_text('"""Typo."""\ndef f(:\n')
+    (plugins.folder / "needy.py").write_text('"""Needy."""\nimport no_such_package.part\n')
+    assert plugins.summary("typo").startswith("cannot be read: ")
+    with pytest.raises(DamagedFile, match=r"typo\.py: line 2"):
+        plugins.get("typo")
+    with pytest.raises(PrerequisiteError, match=r"needy\.py imports no_such_package, which is not installed"):
+        plugins.get("needy")
+
+
+def test_the_digest_changes_with_the_file(plugins) -> None:
+    before = plugins.digest("alpha")
+    assert before == plugins.digest("alpha") != plugins.digest("package")
+    (plugins.folder / "alpha.py").write_text('CARD = "another"\n')
+    assert plugins.digest("alpha") != before
 
 
 def test_a_file_without_a_plugin_is_named(plugins) -> None:

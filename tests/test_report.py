@@ -132,6 +132,12 @@ def test_different_settings_are_different_rows_and_say_so(make_result) -> None:
     assert "toy (recipe.iterations=1)" in markdown(series(results), results)
 
 
+def test_a_lone_row_says_what_is_not_the_protocols_choice(make_result) -> None:
+    result = make_result().model_copy(update={"settings": {"recipe.iterations": 7, "head.hidden": 32}})
+    assert series([result])[0].keys["variant"] == "head.hidden=32, recipe.iterations=7"
+    assert table(markdown(series([result]), [result]))[2][0].endswith("(head.hidden=32, recipe.iterations=7)")
+
+
 def test_latency_is_not_averaged_over_devices(make_result) -> None:
     results = [make_result(seed=0), make_result(seed=1, device="big gpu")]
     header, _, cells = table(markdown(series(results), results))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from bench import protocols
@@ -10,8 +12,9 @@ from bench.data import cards
 from bench.data.corruptions import COMMON
 from bench.errors import BenchError, DamagedFile, PrerequisiteError, UnknownName, UserError
 from bench.models import card as backbone_cards
+from bench.protocols import load_protocol
 from bench.registry import METHODS
-from bench.resolve import resolve
+from bench.resolve import departures, resolve
 from bench.result import state_folder
 from bench.run import weights_path
 from bench.spec import HeadConfig, Recipe, spec_hash
@@ -108,7 +111,11 @@ def test_the_last_set_wins() -> None:
         ("weights=good", "only 'random'"),
         ("recipe.lr", "write key=value"),
         ("=3", "write key=value"),
-        ("seed=3", "unknown setting 'seed'"),
+        ("seed=3", "--set seed=3: that is an option of its own, --seed"),
+        ("precision=bf16", "an option of its own, --precision"),
+        ("recipe.betas=2,3", "betas.0: Input should be less than 1"),
+        ("recipe.crop=64", "write several values with commas between them"),
+        ("scale=1e999", "scale: Input should be a finite number"),
     ],
 )
 def test_bad_sets_are_one_clear_line(text: str, message: str, tmp_path, monkeypatch) -> None:
@@ -170,8 +177,8 @@ def test_broken_protocols_are_named(tmp_path, text: str, message: str) -> None:
     path = tmp_path / "mine.toml"
     good = (protocols.FOLDER / "streets.toml").read_text()
     lines = [line for line in good.splitlines() if not line.startswith(text.partition(" =")[0] + " =")]
-    broken = "\n".join([text, *lines]).replace("[recipe]", "[unused]" if text.startswith("recipe") else "[recipe]")
-    path.write_text(broken.replace("[head]", "[unused]" if text.startswith("head") else "[head]"))
+    section = rf"^\[{text.partition(' =')[0]}\]\n(?:[^\[].*\n|\n)*"  # a table must not be there twice
+    path.write_text(re.sub(section, "", "\n".join([text, *lines]), flags=re.MULTILINE))
     with pytest.raises(DamagedFile, match=message) as caught:
         protocols.read_protocol(path)
     assert isinstance(caught.value, BenchError)
@@ -190,3 +197,17 @@ def test_a_protocol_names_its_targets_once(tmp_path) -> None:
 def test_checkpoints_lie_beside_the_announced_spec(tmp_path) -> None:
     spec = resolve("frozen", "eva02", sets=[RANDOM])
     assert weights_path(spec, tmp_path).parent == state_folder(spec, tmp_path)
+
+
+def test_departures_are_what_set_changed() -> None:
+    assert departures(resolve("rein", "eva02", seed=3, sets=[RANDOM])) == {}
+    own = load_protocol("streets").recipe
+    same, other = f"recipe.iterations={own['iterations']}", "recipe.crop=32,64"
+    spec = resolve("rein", "eva02", precision="bf16", sets=[RANDOM, same, other, "head.heads=2", "linked=false"])
+    assert departures(spec) == {
+        "precision": "bf16",
+        "recipe.crop": [32, 64],
+        "head.heads": 2,
+        "method_config.linked": False,
+    }
+    assert departures(spec.model_copy(update={"protocol": "of another project"})) == {}

@@ -20,7 +20,7 @@ from bench import run as running
 from bench.checkpoint import read_progress
 from bench.errors import DamagedFile, PrerequisiteError, UserError
 from bench.observer import Silent
-from bench.result import RunResult, read_per_image, read_result, result_path
+from bench.result import RunResult, read_per_image, read_result, result_path, unfinished
 from bench.run import make_fabric, run, weights_path
 
 SCRIPT = Path(__file__).with_name("killed_run.py")
@@ -102,7 +102,9 @@ def test_result_is_complete_and_consistent(reference: Path) -> None:
     assert seconds.profile < 10
 
 
-def test_a_complete_result_is_skipped_refused_or_made_again(reference: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_complete_result_is_skipped_refused_or_made_again(
+    reference: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     spec = small_spec()
     path = result_path(spec, reference)
     before = path.read_bytes()
@@ -112,6 +114,14 @@ def test_a_complete_result_is_skipped_refused_or_made_again(reference: Path, mon
 
     monkeypatch.setattr(running, "train", no_training)
     assert run(spec, results=reference, device="cpu") == read_result(path)
+    assert [record.getMessage() for record in caplog.records] == [
+        f"nothing was trained: {path} was there already; --on-existing rerun trains again"
+    ]
+    caplog.clear()
+    with monkeypatch.context() as patch:
+        patch.setattr(running.METHODS, "digest", lambda name: "0" * 16)
+        run(spec, results=reference, device="cpu")
+    assert "the code of method rein has changed" in caplog.records[0].getMessage()
     with pytest.raises(UserError, match="there is a result already"):
         run(spec, results=reference, device="cpu", on_existing="error")
     assert path.read_bytes() == before
@@ -204,6 +214,7 @@ def test_mistakes_are_told_before_anything_slow(tmp_path: Path, monkeypatch: pyt
     for device in ("gpu", "cuda:x", "cpu:0", f"cuda:{torch.cuda.device_count()}"):
         with pytest.raises(UserError, match="device"):
             run(spec, results=tmp_path, device=device)
+    assert unfinished(tmp_path) == []  # none of these began
 
 
 def test_bf16_and_compile_choices_reach_the_model(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

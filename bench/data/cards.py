@@ -12,9 +12,9 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from bench.errors import DamagedFile, UnknownName
+from bench.errors import DamagedFile, UnknownName, did_you_mean, what_is_wrong
 
 FOLDER = Path(__file__).resolve().parents[2] / "datasets"
 
@@ -37,6 +37,15 @@ class Card(BaseModel):
     height: Positive
     width: Positive
 
+    @field_validator("domain")
+    @classmethod
+    def _exists(cls, domain: str) -> str:
+        from bench.data.streets import DOMAINS
+
+        if domain not in DOMAINS:
+            raise ValueError(f"unknown domain {domain!r}{did_you_mean(domain, DOMAINS)}")
+        return domain
+
 
 def names() -> list[str]:
     """Names of all cards, sorted."""
@@ -51,7 +60,9 @@ def load_card(name: str) -> Card:
         raise UnknownName("dataset", name, names())
     try:
         card = Card.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-    except (ValidationError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except ValidationError as error:
+        raise DamagedFile(path, what_is_wrong(error)) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise DamagedFile(path, str(error)) from error
     if card.name != name:
         raise DamagedFile(path, f"its name says {card.name!r}")

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from bench.errors import DamagedFile, PrerequisiteError, UnknownName
+from bench.errors import DamagedFile, PrerequisiteError, UnknownName, what_is_wrong
 
 MODELS = Path(__file__).parent
 CARDS = MODELS / "cards"
@@ -73,7 +73,9 @@ def load_card(name: str) -> BackboneCard:
     try:
         fields = tomllib.loads(path.read_text(encoding="utf-8"))
         card = BackboneCard.model_validate({"name": name, **fields})
-    except (tomllib.TOMLDecodeError, ValidationError) as error:
+    except ValidationError as error:
+        raise DamagedFile(path, what_is_wrong(error)) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise DamagedFile(path, str(error)) from error
     if card.shipped and not card.sha256:
         card = card.model_copy(update={"sha256": _shipped_sha256(card)})

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
-from bench.errors import DamagedFile, UnknownName
+from bench.errors import DamagedFile, UnknownName, what_is_wrong
 from bench.spec import Frozen, HeadConfig, Positive, Precision, Recipe, Target, Track
 
 FOLDER = Path(__file__).resolve().parent
@@ -66,8 +66,11 @@ class Protocol(Frozen):
 
     @model_validator(mode="after")
     def _hold(self) -> Protocol:
-        for overrides, model in ((self.recipe, Recipe), (self.head, HeadConfig)):
-            model.model_validate(overrides)
+        for part, overrides, model in (("recipe", self.recipe, Recipe), ("head", self.head, HeadConfig)):
+            try:
+                model.model_validate(overrides)
+            except ValidationError as error:
+                raise ValueError(f"{part}.{what_is_wrong(error, 1)}") from error
         names = [target.name for target in self.all_targets()]
         doubles = sorted({name for name in names if names.count(name) > 1})
         if doubles:
@@ -104,5 +107,7 @@ def read_protocol(path: Path) -> Protocol:
     """Read one protocol file; its name is the file's. Raises DamagedFile."""
     try:
         return Protocol(name=path.stem, **tomllib.loads(path.read_text(encoding="utf-8")))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, ValidationError, TypeError) as error:
+    except ValidationError as error:
+        raise DamagedFile(path, what_is_wrong(error)) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, TypeError) as error:
         raise DamagedFile(path, str(error)) from error

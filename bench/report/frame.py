@@ -56,19 +56,22 @@ def unseen_targets(results: Iterable[RunResult]) -> dict[tuple[str, str], list[s
 
 
 def _variants(results: Iterable[RunResult]) -> dict[str, str]:
-    """Series hash -> "key=value, ..." of the settings in which it differs from its sisters."""
+    """Series hash -> "key=value, ..." of what is not the protocol's choice, and of what tells it from its sisters."""
     families: dict[tuple[str, ...], dict[str, dict[str, Any]]] = {}
+    departed: dict[str, dict[str, Any]] = {}
     for result in results:
         spec = result.spec
         family = (spec.protocol, spec.track.name, spec.backbone, spec.method, str(spec.weights == "random"))
         settings = _flatten(spec.model_dump(mode="json", exclude={"seed"}))
         families.setdefault(family, {})[series_hash(spec)] = settings
+        departed[series_hash(spec)] = result.settings
     names = {}
     for sisters in families.values():
         keys = sorted({key for settings in sisters.values() for key in settings})
         differing = [key for key in keys if len({repr(settings.get(key)) for settings in sisters.values()}) > 1]
         for series, settings in sisters.items():
-            names[series] = ", ".join(f"{key}={_short(settings.get(key))}" for key in differing)
+            shown = {key: settings.get(key) for key in differing} | departed[series]
+            names[series] = ", ".join(f"{key}={_short(shown[key])}" for key in sorted(shown))
     return names
 
 

@@ -34,7 +34,7 @@ from bench.models.weights import load_strict, read_weights
 RECIPE: dict[str, Any] = {
     "streets": 3000,
     "precision": "fp32",
-    "batch": 24,
+    "batch": 32,
     "size": [64, 128],
     "lr": 1.2e-3,
     "weight_decay": 0.04,
