@@ -52,6 +52,7 @@ def run(
     ] = None,
     as_json: AsJson = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress bars.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show every setting and the result's path; stop.")] = False,
 ) -> None:
     """Train a method on a backbone, score it on every target, write the result file, show the table."""
     _choice("--on-existing value", on_existing, ON_EXISTING)
@@ -64,8 +65,11 @@ def run(
         from bench.result import result_path
 
         spec = resolve(method, backbone, protocol, track, seed, cast("Precision | None", precision), sets or [])
-        result = _run(spec, results, device, on_existing, quiet)
-        _show(result, result_path(spec, results), as_json)
+        path = result_path(spec, results)
+        if dry_run:
+            _print_json({"spec": spec.model_dump(mode="json"), "path": str(path), "exists": path.exists()})
+            return
+        _show(_run(spec, results, device, on_existing, quiet), path, as_json)
 
 
 @app.command()

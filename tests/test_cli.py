@@ -133,6 +133,14 @@ def test_run_json_is_one_document_and_nothing_else(capsys, canned, make_spec) ->
     assert document["path"] == str(result_path(make_spec(), Path("results")))
 
 
+def test_a_dry_run_shows_the_spec_and_runs_nothing(capsys, canned, make_spec, tmp_path) -> None:
+    assert cli.main(["run", "--method", "m", "--backbone", "b", "--results", str(tmp_path), "--dry-run"]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert shown["spec"] == make_spec().model_dump(mode="json")
+    assert (shown["path"], shown["exists"]) == (str(result_path(make_spec(), tmp_path)), False)
+    assert "run" not in canned
+
+
 def test_ctrl_c_says_how_to_go_on(capsys, canned) -> None:
     canned["raise"] = KeyboardInterrupt()
     assert cli.main(["run", "--method", "rein", "--backbone", "eva02", "--quiet"]) == 130

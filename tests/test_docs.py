@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from bench import cli
+from bench import cli, protocols
 from bench import resolve as resolve_module
 from bench.data.cards import Card
 from bench.models import build as build_module
@@ -81,3 +81,12 @@ def test_documented_commands_name_real_verbs_and_options(capsys) -> None:
         assert cli.main([command[0], "--help"]) == 0
         text = capsys.readouterr().out
         assert all(word.partition("=")[0] in text for word in command if word.startswith("--")), command
+
+
+def test_the_documented_protocol_resolves(tmp_path, monkeypatch) -> None:
+    (text,) = snippets("adding_a_protocol.md", "toml")
+    (tmp_path / "night-only.toml").write_text(text, encoding="utf-8")
+    monkeypatch.setattr(protocols, "FOLDER", tmp_path)
+    spec = resolve_module.resolve("rein", "eva02", "night-only")
+    assert [target.name for target in spec.targets] == ["source", "harbour", "weather-night"]
+    assert (spec.backbone, spec.recipe.iterations, spec.method_config["rank"]) == ("eva02-mini", 300, 0)
