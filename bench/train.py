@@ -98,13 +98,24 @@ def train(
     model.mark_forward_method("loss")
     progress = load_checkpoint(checkpoint, spec_hash, segmenter, optimizer) or Progress(spec_hash=spec_hash)
     first, earlier = progress.step, progress.seconds
+    stream = TrainStream(source, recipe, seed)
+    if first < recipe.iterations:
+        observer.start("images", len(stream.samples(first, recipe.iterations)))
     observer.start("train", recipe.iterations, first)
+
+    def made() -> None:
+        observer.advance("images")
+        if interrupted.is_set():
+            raise KeyboardInterrupt
+
     if first < recipe.iterations:
         segmenter.train()
         loop = _Loop(fabric, model, wrapped, recipe, seed, progress)
-        stream = TrainStream(source, recipe, seed).batches(first, recipe.iterations)
         last_saved = time.monotonic()
-        with _interruption() as interrupted, closing(stream) as batches:
+        with (
+            _interruption() as interrupted,
+            closing(stream.batches(first, recipe.iterations, made=made)) as batches,
+        ):
             for batch in batches:
                 loss = loop.step(batch)
                 observer.advance("train", 1, f"loss {loss:.2f}")

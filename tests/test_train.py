@@ -39,13 +39,13 @@ def run(
 
 
 class StopAt(Silent):
-    """Sends this process a signal once so many steps are done."""
+    """Sends this process a signal once so many steps of a task are done."""
 
-    def __init__(self, step: int, number: int = signal.SIGINT) -> None:
-        self.left, self.number = step, number
+    def __init__(self, step: int, number: int = signal.SIGINT, task: str = "train") -> None:
+        self.left, self.number, self.task = step, number, task
 
     def advance(self, task: str, steps: int = 1, note: str = "") -> None:
-        self.left -= steps
+        self.left -= steps * (task == self.task)
         if self.left == 0:
             os.kill(os.getpid(), self.number)
 

@@ -100,7 +100,9 @@ def test_photometric_distortion_stays_in_its_ranges() -> None:
 def test_the_stream_is_a_function_of_seed_and_item() -> None:
     settings = recipe(short_edges=(16, 24), flip=0.5, photometric=True)
     stream = TrainStream(dataset(), settings, seed=3)
-    whole = list(stream.batches(0, 6))
+    made: list[None] = []
+    whole = list(stream.batches(0, 6, made=lambda: made.append(None)))
+    assert len(made) == len(stream.samples(0, 6)) == len(stream.dataset)
     late = list(TrainStream(dataset(), settings, seed=3).batches(4, 6, depth=1))
     assert len(whole) == 6
     for one, other in zip(whole[4:], late, strict=True):

@@ -6,7 +6,7 @@ mmsegmentation pipeline its configuration names).
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from typing import NamedTuple
 
 import cv2
@@ -107,12 +107,25 @@ class TrainStream:
         items = [self.item(step * size + i) for i in range(size)]
         return Batch(np.stack([image for image, _ in items]), np.stack([label for _, label in items]))
 
-    def batches(self, start: int, stop: int, depth: int = 4) -> Generator[Batch, None, None]:
-        """Batches of steps start..stop-1, made by a thread that runs up to `depth` steps ahead."""
+    def samples(self, start: int, stop: int) -> list[int]:
+        """The different samples that steps start..stop-1 show, in the order of their first use."""
         size = self.recipe.batch_size
-        coming = (self.index(item) for item in range(start * size, stop * size))
-        self.dataset.prefetch(list(dict.fromkeys(coming)))
+        return list(dict.fromkeys(self.index(item) for item in range(start * size, stop * size)))
+
+    def batches(
+        self, start: int, stop: int, depth: int = 4, made: Callable[[], object] = lambda: None
+    ) -> Generator[Batch, None, None]:
+        """Batches of steps start..stop-1, made by a thread that runs up to `depth` steps ahead.
+
+        All samples are made first, in all threads, `made` called after each: beside training, which
+        waits for its slowest thread at every operation, the same work costs more.
+        """
         try:
+            coming = self.samples(start, stop)
+            self.dataset.prefetch(coming)
+            for index in coming:
+                self.dataset[index]
+                made()
             yield from ahead(self.batch, range(start, stop), threads=1, depth=depth)
         finally:
             self.dataset.cancel()
