@@ -8,6 +8,7 @@ import json
 import random
 import shutil
 import statistics
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -170,7 +171,9 @@ def test_the_committed_leaderboard_is_what_the_committed_results_give(tmp_path) 
     loaded = load_all(COMMITTED)
     assert loaded.problems == []
     complete = [result for result in loaded.results if result.state == "complete"]
-    assert {result.spec.method for result in complete} >= {"rein", "full", "frozen"}
+    pretrained = [result.spec for result in complete if result.spec.weights != "random"]
+    assert {(spec.method, spec.seed) for spec in pretrained} >= set(product(("rein", "full", "frozen"), range(3)))
+    assert len(complete) > len(pretrained)  # what random weights give is shown beside them
     for path in write_leaderboard(complete, tmp_path):
         assert path.read_bytes() == (COMMITTED / path.name).read_bytes(), f"run `python -m bench report`: {path.name}"
 

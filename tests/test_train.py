@@ -95,6 +95,13 @@ def test_interrupted_and_resumed_is_bit_identical(tmp_path: Path) -> None:
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
+def test_interrupted_before_the_first_step_stops_at_once(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        run(tiny_segmenter(), tmp_path, observer=StopAt(1, task="images"))
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert run(tiny_segmenter(), tmp_path).steps == 6
+
+
 def test_a_finished_training_is_loaded_not_repeated(tmp_path: Path) -> None:
     first, second = tiny_segmenter(), tiny_segmenter()
     run(first, tmp_path)
