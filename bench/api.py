@@ -50,7 +50,7 @@ class Backbone(nn.Module):
 
         `refine` is called on the patch tokens after every block; what it returns goes on to the next block.
         """
-        raise NotImplementedError
+        raise NotImplementedError  # a contract: the backbone or head that is built fills it in
 
 
 class Head(nn.Module):
@@ -60,11 +60,11 @@ class Head(nn.Module):
 
     def loss(self, features: list[Tensor], labels: Tensor, queries: Tensor | None = None) -> dict[str, Tensor]:
         """Loss terms, already weighted, for labels (B, H, W) int64 with 255 ignored."""
-        raise NotImplementedError
+        raise NotImplementedError  # a contract: the backbone or head that is built fills it in
 
     def logits(self, features: list[Tensor], size: tuple[int, int], queries: Tensor | None = None) -> Tensor:
         """Class scores (B, classes, *size)."""
-        raise NotImplementedError
+        raise NotImplementedError  # a contract: the backbone or head that is built fills it in
 
 
 class HeadFactory(Protocol):

@@ -49,7 +49,9 @@ class Registry(Generic[T]):
             try:
                 module = importlib.import_module(f"{self.folder.name}.{name}")
             except SyntaxError as error:
-                raise DamagedFile(self._file(name), f"line {error.lineno}: {error.msg}") from error
+                raise DamagedFile(
+                    Path(error.filename or self._file(name)), f"line {error.lineno}: {error.msg}"
+                ) from error
             except ModuleNotFoundError as error:
                 raise PrerequisiteError(f"{self._file(name)} imports {error.name}, which is not installed") from error
             if not hasattr(module, self.attr):

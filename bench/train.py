@@ -126,6 +126,7 @@ def train(
                 if interrupted.is_set():
                     raise KeyboardInterrupt
         save_checkpoint(checkpoint, progress, segmenter)
+        observer.finish("images")
     segmenter.eval()
     observer.finish("train")
     return Training(progress.curve, progress.seconds, earlier, progress.step - first)

@@ -37,7 +37,8 @@ def make_trainer(monkeypatch: pytest.MonkeyPatch) -> Make:
         monkeypatch.setitem(pretrain.RECIPE, key, value)
 
     def make(out: Path, start: Path | None = None) -> pretrain.Trainer:
-        trainer = pretrain.Trainer(NAME, out, minutes=1.0, seed=7, cache=out, streets=3, start=start)
+        settings = {"seed": 7, "cache": out, "streets": 3, "precision": "bf16", "start": start}
+        trainer = pretrain.Trainer(NAME, out, minutes=1.0, **settings)
         trainer.seconds = 0.5 * trainer.budget
         return trainer
 

@@ -117,8 +117,8 @@ class TrainStream:
     ) -> Generator[Batch, None, None]:
         """Batches of steps start..stop-1, made by a thread that runs up to `depth` steps ahead.
 
-        All samples are made first, in all threads, `made` called after each: beside training, which
-        waits for its slowest thread at every operation, the same work costs more.
+        All samples are made first, in all threads, `made` called after each: beside training, which waits for its
+        slowest thread at every operation, the same work costs more (250 steps of `streets`: 61 s instead of 56).
         """
         try:
             coming = self.samples(start, stop)
