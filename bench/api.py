@@ -37,13 +37,29 @@ M = TypeVar("M", bound=nn.Module)
 class Backbone(nn.Module):
     """A vision foundation model that returns a feature pyramid.
 
-    `channels` are those of the four maps, `width` is that of the tokens, `depth` the number of blocks.
+    `channels` are those of the four maps. `widths` has the width of the tokens after each block: all the same in a
+    plain vision transformer, one for each stage in ConvNeXt, ResNet or Swin. `plain` says that every block attends to
+    all tokens (B, N, C) at once, as VPT's prompts need it.
     """
 
     channels: tuple[int, int, int, int]
-    width: int
-    depth: int
-    patch_size: int
+    widths: tuple[int, ...]
+    plain: bool = False
+
+    @property
+    def depth(self) -> int:
+        """Number of blocks."""
+        return len(self.widths)
+
+    @property
+    def width(self) -> int:
+        """Width of the last block's tokens."""
+        return self.widths[-1]
+
+    @property
+    def blocks(self) -> list[nn.Module]:
+        """The blocks in their order, for methods that work inside them; the backbone goes on using these modules."""
+        raise NotImplementedError  # a contract: the backbone or head that is built fills it in
 
     def forward(self, images: Tensor, refine: Refine | None = None) -> list[Tensor]:
         """RGB images in [0, 1], (B, 3, H, W) of any size -> maps (B, C, ceil(H / s), ceil(W / s)), s = 4, 8, 16, 32.
@@ -76,11 +92,18 @@ class HeadFactory(Protocol):
     @property
     def num_queries(self) -> int: ...
 
+    @property
+    def takes_queries(self) -> bool: ...
+
     def __call__(self, channels: tuple[int, int, int, int], linked: bool = False) -> Head: ...
 
 
 class MethodConfig(BaseModel):
-    """Base of a method's typed options; every field can be set with `--set name=value`."""
+    """Base of a method's typed options; every field can be set with `--set name=value`.
+
+    A field that is added to a method which has results gets `Field(exclude_if=...)` true for its default: what a run
+    does not depend on stays out of its identity, and older results keep theirs.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -215,7 +238,8 @@ BuildFn = Callable[[Backbone, HeadFactory, Any], Segmenter]
 class MethodCard:
     """What the suite knows of a method: how to build it, its options, and where it is from.
 
-    `recipe` holds the method's own overrides of the training recipe; the protocol's settings go over them.
+    `recipe` and `head` hold the method's own overrides of the training recipe and of the head's configuration; the
+    protocol's settings go over them.
     """
 
     name: str
@@ -224,3 +248,4 @@ class MethodCard:
     config: type[MethodConfig] = MethodConfig
     citation: str = ""
     recipe: Mapping[str, Any] = field(default_factory=dict)
+    head: Mapping[str, Any] = field(default_factory=dict)

@@ -38,7 +38,9 @@ AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stdou
 @app.command()
 def run(
     method: Annotated[str, typer.Option(help="How the backbone is adapted; see `ls methods`.")],
-    backbone: Annotated[str, typer.Option(help="A family or an exact name; see `ls backbones`.")],
+    backbone: Annotated[
+        str, typer.Option(help="A family, an exact name (see `ls backbones`), timm:NAME or hf:REPOSITORY.")
+    ],
     protocol: Annotated[str, typer.Option(help="What is trained on and scored; see `ls protocols`.")] = "streets",
     track: Annotated[str, typer.Option(help="How images are put through the model and scored.")] = "native",
     seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Seed of everything random.")] = 0,
@@ -48,10 +50,16 @@ def run(
     on_existing: Annotated[str, typer.Option(help="When the result is there: skip, rerun or error.")] = "skip",
     sets: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="recipe.X, head.X, a method's field, weights=random."),
+        typer.Option(
+            "--set", metavar="KEY=VALUE", help="recipe.X, head.X, backbone.X, a method's field, weights=random."
+        ),
     ] = None,
     as_json: AsJson = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress bars.")] = False,
+    weights: Annotated[
+        Path | None,
+        typer.Option(help="The backbone's weights: a .safetensors or .pth file, or an `hf:` model's folder."),
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show every setting and the result's path; stop.")] = False,
 ) -> None:
     """Train a method on a backbone, score it on every target, write the result file, show the table."""
@@ -64,12 +72,14 @@ def run(
         from bench.resolve import resolve
         from bench.result import result_path
 
-        spec = resolve(method, backbone, protocol, track, seed, cast("Precision | None", precision), sets or [])
+        spec = resolve(
+            method, backbone, protocol, track, seed, cast("Precision | None", precision), sets or [], weights
+        )
         path = result_path(spec, results)
         if dry_run:
             _print_json({"spec": spec.model_dump(mode="json"), "path": str(path), "exists": path.exists()})
             return
-        _show(_run(spec, results, device, on_existing, quiet), path, as_json)
+        _show(_run(spec, results, device, on_existing, quiet, weights), path, as_json)
 
 
 @app.command()
@@ -138,7 +148,7 @@ def _interruptible() -> Iterator[None]:
         raise typer.Exit(130) from None
 
 
-def _run(spec: RunSpec, results: Path, device: str, on_existing: str, quiet: bool) -> RunResult:
+def _run(spec: RunSpec, results: Path, device: str, on_existing: str, quiet: bool, weights: Path | None) -> RunResult:
     """Run with progress on stderr; whatever a library prints goes there too."""
     from bench.observer import Silent
     from bench.progress import Bars
@@ -148,7 +158,12 @@ def _run(spec: RunSpec, results: Path, device: str, on_existing: str, quiet: boo
         stack.enter_context(contextlib.redirect_stdout(sys.stderr))
         observer = Silent() if quiet else stack.enter_context(Bars())
         return run_spec(
-            spec, results=results, device=device, on_existing=cast("OnExisting", on_existing), observer=observer
+            spec,
+            results=results,
+            device=device,
+            on_existing=cast("OnExisting", on_existing),
+            observer=observer,
+            weights=weights,
         )
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -14,6 +15,7 @@ from pydantic import BaseModel, ValidationError
 from bench.data import cards
 from bench.errors import UnknownName, UserError, what_is_wrong
 from bench.models import card as backbone_cards
+from bench.models import hub
 from bench.protocols import Protocol, load_protocol
 from bench.protocols import names as protocol_names
 from bench.registry import METHODS
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 Model = TypeVar("Model", bound=BaseModel)
 
 TOP_LEVEL = ("weights", "compile")
-"""``--set`` keys of the spec itself; the rest belong to the recipe, the head or the method."""
+"""``--set`` keys of the spec itself; the rest belong to the recipe, the head, the backbone or the method."""
 
 
 OPTIONS = ("method", "backbone", "protocol", "track", "seed", "precision")
@@ -49,11 +51,15 @@ def resolve(
     seed: int = 0,
     precision: Precision | None = None,
     sets: Iterable[str] = (),
+    weights: Path | None = None,
 ) -> RunSpec:
-    """The complete RunSpec. Raises UnknownName or UserError, in one line, for anything that does not hold."""
+    """The complete RunSpec. Raises UnknownName or UserError, in one line, for anything that does not hold.
+
+    `weights` names the backbone's file, or the folder of an `hf:` model, in place of the card's own.
+    """
     rules = load_protocol(protocol)
     METHODS.check(method)
-    card = _backbone(backbone, rules)
+    card = _backbone(backbone, rules, weights)
     chosen_track = rules.track(track)
     plugin = METHODS.get(method)
     config_type: type[BaseModel] = plugin.config
@@ -69,9 +75,9 @@ def resolve(
             "method": method,
             "method_config": _part(config_type, "method", for_method, settings).model_dump(mode="json"),
             "backbone": card.name,
-            "backbone_config": card.config(),
-            "weights": _weights(card, top.get("weights")),
-            "head": _part(HeadConfig, "head", rules.head, settings),
+            "backbone_config": _backbone_config(card, rules.backbone_settings(track), settings),
+            "weights": _weights(card, top.get("weights"), weights),
+            "head": _part(HeadConfig, "head", {**plugin.head, **rules.head}, settings),
             "protocol": rules.name,
             "source": rules.source,
             "targets": rules.all_targets(),
@@ -86,18 +92,18 @@ def resolve(
     )
 
 
-def departures(spec: RunSpec) -> dict[str, Any]:
+def departures(spec: RunSpec, weights: Path | None = None) -> dict[str, Any]:
     """What of `spec` is not its protocol's own choice: flat key (`recipe.iterations`) -> value.
 
     Weights are left out: tables mark random ones anyway. Empty where the protocol is not one of the suite.
     """
     if spec.protocol not in protocol_names():
         return {}
-    sets = ["weights=random"] if spec.weights == "random" else []
-    own = resolve(spec.method, spec.backbone, spec.protocol, spec.track.name, spec.seed, sets=sets)
+    sets = ["weights=random"]  # so that no file is looked for
+    own = resolve(spec.method, spec.backbone, spec.protocol, spec.track.name, spec.seed, sets=sets, weights=weights)
     mine, theirs = spec.model_dump(mode="json"), own.model_dump(mode="json")
     found = {name: mine[name] for name in ("precision", "compile") if mine[name] != theirs[name]}
-    for part in ("recipe", "head", "method_config"):
+    for part in ("recipe", "head", "method_config", "backbone_config"):
         found |= {f"{part}.{key}": value for key, value in mine[part].items() if value != theirs[part].get(key)}
     return found
 
@@ -108,6 +114,7 @@ def known_keys(config_type: type[BaseModel]) -> list[str]:
         *TOP_LEVEL,
         *(f"recipe.{name}" for name in Recipe.model_fields),
         *(f"head.{name}" for name in HeadConfig.model_fields),
+        *(f"backbone.{name}" for name in backbone_cards.SETTABLE),
         *(f"method.{name}" for name in config_type.model_fields),
     ]
 
@@ -163,20 +170,35 @@ def _build(model: type[Model], values: Mapping[str, Any], what: str) -> Model:
         raise UserError(f"{what}: {what_is_wrong(error, 1)}{hint}") from error
 
 
-def _backbone(name: str, protocol: Protocol) -> BackboneCard:
+def _backbone(name: str, protocol: Protocol, folder: Path | None) -> BackboneCard:
     exact = protocol.backbones.get(name, name)
-    if exact not in backbone_cards.names():
-        raise UnknownName("backbone", name, {*backbone_cards.names(), *protocol.backbones})
-    return backbone_cards.load_card(exact)
+    if exact not in backbone_cards.names() and not exact.startswith(backbone_cards.DYNAMIC):
+        known = {*backbone_cards.names(), *protocol.backbones, "timm:NAME", "hf:REPOSITORY"}
+        raise UnknownName("backbone", name, known)
+    return backbone_cards.load_card(exact, folder)
 
 
-def _weights(card: BackboneCard, wanted: object) -> str:
+def _backbone_config(card: BackboneCard, of_track: Mapping[str, Any], settings: Iterable[Setting]) -> dict[str, Any]:
+    """What decides the features: the card's own, the track's over it, `--set backbone.X` over both.
+
+    A track's patches and sizes are for plain transformers; other models have none to choose.
+    """
+    plain = card.patch_size is not None
+    config = card.config()
+    config |= {name: value for name, value in of_track.items() if plain or name not in ("patch_size", "img_size")}
+    for setting in settings:
+        if setting.part == "backbone":
+            config[setting.field] = setting.value
+    return card.with_config(config).config()
+
+
+def _weights(card: BackboneCard, wanted: object, given: Path | None) -> str:
     """The identity of the weights; absent ones are an error unless random ones are asked for by name."""
     if wanted == "random":
         return "random"
-    own = backbone_cards.weights_id(card)
+    own = hub.weights_id(card, given)
     if wanted not in (None, own):
-        raise UserError(f"--set weights={wanted}: only 'random', or the card's own {own}")
+        raise UserError(f"--set weights={wanted}: only 'random', or the file's own {own} (--weights names a file)")
     return own
 
 

@@ -48,8 +48,11 @@ def run(
     device: str = "auto",
     on_existing: OnExisting = "skip",
     observer: Observer | None = None,
+    weights: Path | None = None,
 ) -> RunResult:
     """Do what of `spec` is not yet done below the folder `results`, and return the complete result.
+
+    `weights` names the backbone's file where it is not the card's.
 
     A complete result is returned as it is (`skip`), refused (`error`) or made again (`rerun`); a
     partial one, or a training that was interrupted, is gone on with. Raises PrerequisiteError before
@@ -59,7 +62,7 @@ def run(
     observer = observer or Silent()
     began = time.monotonic()
     require_writable(results)
-    path, weights = result_path(spec, results), weights_path(spec, results)
+    path, trained = result_path(spec, results), weights_path(spec, results)
     existing = _existing(path, on_existing)
     if existing is not None:
         _tell(existing, path, on_existing)
@@ -67,21 +70,21 @@ def run(
         return existing
     source, datasets = _open(spec.source, spec), _open_targets(spec)
     fabric = make_fabric(device, spec.precision)
-    segmenter = build_segmenter(spec)
+    segmenter = build_segmenter(spec, weights)
     if spec.compile:
         segmenter.backbone.compile()
-    settings = departures(spec)
+    settings = departures(spec, weights)
     announce(spec, results)
     if existing is not None and existing.state == "complete":
         existing = None
-        _forget_finished(weights, spec)
+        _forget_finished(trained, spec)
     training = train(
         segmenter,
         source,
         spec.recipe,
         seed=spec.seed,
         spec_hash=spec_hash(spec),
-        checkpoint=weights,
+        checkpoint=trained,
         fabric=fabric,
         observer=observer,
     )

@@ -52,9 +52,12 @@ class Recipe(Frozen):
 
 
 class HeadConfig(Frozen):
-    """Mask2Former's sizes and loss weights. Defaults: the ones Rein was published with."""
+    """The head and its sizes. Defaults: the Mask2Former that Rein was published with.
 
-    name: Literal["mask2former"] = "mask2former"
+    `segformer` takes `hidden` of these, `linear` none.
+    """
+
+    name: Literal["mask2former", "segformer", "linear"] = "mask2former"
     hidden: Positive = 256
     num_queries: Positive = 100
     encoder_layers: Positive = 6

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated
+from itertools import groupby
+from typing import Annotated, cast
 
 import torch
 from pydantic import Field
@@ -30,6 +31,8 @@ class ReinConfig(MethodConfig):
     """Learning rate of the tokens relative to everything else's."""
     linked: bool = True
     """Whether the head's queries are made from the tokens."""
+    softmax: Annotated[bool, Field(exclude_if=bool)] = True
+    """Whether similarities are scaled and normalised over the tokens; the paper's ablation goes without."""
 
 
 class Rein(nn.Module):
@@ -38,8 +41,11 @@ class Rein(nn.Module):
     `depth` blocks of `width` channels, `tokens` tokens each; `hidden` is the width of the head's queries.
     """
 
-    def __init__(self, depth: int, width: int, tokens: int, rank: int, scale: float, hidden: int | None) -> None:
+    def __init__(
+        self, depth: int, width: int, tokens: int, rank: int, scale: float, hidden: int | None, softmax: bool = True
+    ) -> None:
         super().__init__()
+        self.softmax = softmax
         self.scale = nn.Parameter(torch.tensor(scale))
         if rank:
             bound = math.sqrt(6 / (3 * PATCH**2 + math.sqrt(width * rank)))
@@ -67,7 +73,10 @@ class Rein(nn.Module):
     def forward(self, features: Tensor, block: int) -> Tensor:
         """(B, N, C) patch tokens after `block` -> the refined ones."""
         tokens = self.tokens(block)
-        similarity = (features @ (tokens * features.shape[-1] ** -0.5).T).softmax(-1)
+        if self.softmax:
+            similarity = (features @ (tokens * features.shape[-1] ** -0.5).T).softmax(-1)
+        else:
+            similarity = features @ tokens.T
         # The first token is the null token: what it attracts is left out of the sum.
         delta = similarity[..., 1:] @ self.mlp_token2feat(tokens[1:])
         refined: Tensor = features + self.scale * self.mlp_delta_f(delta + features)
@@ -84,16 +93,43 @@ class Rein(nn.Module):
         return queries
 
 
+class StagedRein(nn.Module):
+    """One Rein for each stage of a hierarchical backbone; the head's queries are the sum of theirs (rein.md)."""
+
+    def __init__(self, reins: list[Rein], depths: list[int]) -> None:
+        super().__init__()
+        self.stages = nn.ModuleList(reins)
+        self.places = [(stage, block) for stage, depth in enumerate(depths) for block in range(depth)]
+
+    def forward(self, features: Tensor, block: int) -> Tensor:
+        """(B, N, C) positions after `block`, counted over all stages -> the refined ones."""
+        stage, inner = self.places[block]
+        refined: Tensor = self.stages[stage](features, inner)
+        return refined
+
+    def queries(self) -> Tensor | None:
+        """The head's queries (m, hidden)."""
+        found = [cast(Rein, stage).queries() for stage in self.stages]
+        return None if found[0] is None else torch.stack(cast("list[Tensor]", found)).sum(0)
+
+
 def build(backbone: Backbone, make_head: HeadFactory, config: ReinConfig) -> Segmenter:
     """A frozen backbone, Rein after every block, and a head whose queries are linked to Rein's tokens."""
     tokens = config.tokens or make_head.num_queries
+    if config.linked and not make_head.takes_queries:
+        raise UserError("this head takes no queries: give Rein --set linked=false")
     if config.linked and tokens != make_head.num_queries:
         raise UserError(f"linked queries need as many tokens as the head has queries ({make_head.num_queries})")
     hidden = make_head.hidden if config.linked else None
-    rein = Rein(backbone.depth, backbone.width, tokens, config.rank, config.scale, hidden)
+    stages = [(width, len(list(blocks))) for width, blocks in groupby(backbone.widths)]
+    reins = [Rein(depth, width, tokens, config.rank, config.scale, hidden, config.softmax) for width, depth in stages]
+    adapter = reins[0] if len(reins) == 1 else StagedRein(reins, [depth for _, depth in stages])
     head = make_head(backbone.channels, linked=config.linked)
-    lr_scale = {"adapter.learnable_tokens": config.token_lr_scale}
-    return Segmenter(freeze(backbone), head, rein, lr_scale, no_decay=("adapter.learnable_tokens", "adapter.scale"))
+    names = [f"adapter.{name}" for name, _ in adapter.named_parameters()]
+    learnable = tuple(name for name in names if ".learnable_tokens" in name)
+    scales = tuple(name for name in names if name.endswith(".scale"))
+    lr_scale = dict.fromkeys(learnable, config.token_lr_scale)
+    return Segmenter(freeze(backbone), head, adapter, lr_scale, no_decay=learnable + scales)
 
 
 CARD = MethodCard(

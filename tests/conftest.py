@@ -9,6 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+# Nothing is fetched: a hub that is asked for answers from its cache alone.
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
 # Each xdist worker is one core's worth: more threads only fight over the cores.
 if "PYTEST_XDIST_WORKER" in os.environ:
     for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):

@@ -19,7 +19,7 @@ class TinyBackbone(Backbone):
     """Colours averaged over 4 x 4 pixels through one frozen layer; the other three maps are its reductions."""
 
     channels = (8, 8, 8, 8)
-    width, depth, patch_size = 8, 1, 4
+    widths = (8,)
 
     def __init__(self) -> None:
         super().__init__()

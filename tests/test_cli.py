@@ -108,17 +108,17 @@ def test_a_mistake_shows_no_traceback_in_a_real_process() -> None:
 
 def test_run_passes_its_options_on(capsys, canned, tmp_path) -> None:
     options = "--method m --backbone b --protocol p --track t --seed 4 --device cuda:1 --precision bf16"
-    more = ["--on-existing", "rerun", "--set", "recipe.lr=1", "--set", "rank=2", "--quiet"]
+    more = ["--on-existing", "rerun", "--set", "recipe.lr=1", "--set", "rank=2", "--quiet", "--weights", "w.pth"]
     assert cli.main(["run", *options.split(), *more, "--results", str(tmp_path)]) == 0
-    assert canned["resolve"] == ("m", "b", "p", "t", 4, "bf16", ["recipe.lr=1", "rank=2"])
+    assert canned["resolve"] == ("m", "b", "p", "t", 4, "bf16", ["recipe.lr=1", "rank=2"], Path("w.pth"))
     observer = canned["run"].pop("observer")
     assert type(observer).__name__ == "Silent"
-    assert canned["run"] == {"results": tmp_path, "device": "cuda:1", "on_existing": "rerun"}
+    assert canned["run"] == {"results": tmp_path, "device": "cuda:1", "on_existing": "rerun", "weights": Path("w.pth")}
 
 
 def test_run_defaults_and_table(capsys, canned, make_spec, tmp_path) -> None:
     assert cli.main(["run", "--method", "rein", "--backbone", "eva02", "--results", str(tmp_path)]) == 0
-    assert canned["resolve"] == ("rein", "eva02", "streets", "native", 0, None, [])
+    assert canned["resolve"] == ("rein", "eva02", "streets", "native", 0, None, [], None)
     output = capsys.readouterr()
     assert output.out.splitlines()[-1] == f"result: {result_path(make_spec(), tmp_path)}"
     wanted = ("east", "mean of unseen", "worst unseen", "mean of weather", "mean of corruptions", "images/s")

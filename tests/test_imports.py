@@ -18,15 +18,16 @@ TORCH_FREE = (
     *("bench", "bench.cli", "bench.errors", "bench.registry", "bench.spec", "bench.result", "bench.provenance"),
     *("bench.protocols", "bench.listing", "bench.progress", "bench.observer", "bench.metrics"),
     *("bench.report.scores", "bench.report.single", "bench.report.frame", "bench.report.tables"),
-    *("bench.models.card", "bench.data.cards"),
+    *("bench.models.card", "bench.models.hub", "bench.data.cards"),
 )
 DISTRIBUTIONS = {
     "cv2": "opencv-python-headless",
+    "huggingface_hub": "huggingface-hub",
     "lightning_fabric": "lightning-fabric",
     "sklearn": "scikit-learn",
 }
 """Import name -> distribution, where they differ."""
-HEAVY = {"torch", "torchvision", "timm", "lightning_fabric"}
+HEAVY = {"torch", "torchvision", "timm", "transformers", "lightning_fabric"}
 SOURCES = sorted(path for folder in ("bench", "methods", "tests") for path in (ROOT / folder).rglob("*.py"))
 
 

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import os
 import tomllib
-from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from bench.errors import DamagedFile, PrerequisiteError, UnknownName, what_is_wrong
+from bench.errors import DamagedFile, UnknownName, UserError, what_is_wrong
 
-MODELS = Path(__file__).parent
-CARDS = MODELS / "cards"
-WEIGHTS_FOLDER = "DGSS_BENCH_WEIGHTS"
-"""Environment variable: the folder of weights that do not ship with the suite."""
+CARDS = Path(__file__).parent / "cards"
 
 Triple = tuple[float, float, float]
+Loader = Literal["timm", "transformers"]
+Resize = Literal["bicubic", "pinv"]
+Seen = Literal["yes", "no", "unknown"]
 
 
 class BackboneCard(BaseModel):
@@ -30,34 +26,61 @@ class BackboneCard(BaseModel):
     name: str
     summary: str
     family: str
-    loader: Literal["timm"] = "timm"
+    loader: Loader = "timm"
     architecture: str
-    """A timm model name, or the name of one of timm's classes (`Eva`, `VisionTransformer`)."""
+    """A timm model name with its weight tag, the name of one of timm's classes (`Eva`, `VisionTransformer`), or the
+    model type of a transformers configuration."""
     kwargs: dict[str, Any] = Field(default_factory=dict)
-    patch_size: int
-    img_size: tuple[int, int]
-    """Size the position embedding and rotary tables are made for; any other size is interpolated to."""
-    out_indices: tuple[int, int, int, int]
+    patch_size: int | None = None
+    """Of a plain transformer; None for the one the model was made with."""
+    img_size: tuple[int, int] | None = None
+    """Size a plain transformer's position embedding and rotary tables are made for; others are interpolated to."""
+    out_indices: tuple[int, int, int, int] | None = None
+    """Blocks of a plain transformer whose outputs become the maps; None for thirds, as published."""
     mean: Triple = (0.485, 0.456, 0.406)
     std: Triple = (0.229, 0.224, 0.225)
-    resize: Literal["bicubic"] = "bicubic"
-    """How patch kernels and position embeddings of another size are resized when loading."""
-    weights: str
-    """File below this package, or, for weights that are not shipped, in the folder of the environment variable."""
+    resize: Resize = "bicubic"
+    """How patch kernels of another size are resized when loading: plain bicubic (as published Rein weights need it) or
+    timm's pseudo-inverse (FlexiViT). Position embeddings are resized bicubically either way."""
+    weights: str = ""
+    """File below this package, or, for weights that are not shipped, in the folder of the environment variable; empty:
+    the card's name."""
+    hub: str = ""
+    """Repository of the Hugging Face hub that has the weights as `model.safetensors`, in timm's names."""
     shipped: bool = False
     sha256: Annotated[str, Field(pattern=r"^([0-9a-f]{64})?$")] = ""
     """Empty: the file's own hash is taken, whatever it is, and recorded."""
+    dropped: tuple[str, ...] = ()
+    """Beginnings of tensor names that the file may hold and the features do not pass through, beside the usual ones."""
     source: str = ""
     """Where the weights come from."""
     licence: str = ""
     pretraining: str = ""
+    seen: dict[str, Seen] = Field(default_factory=dict)
+    """Whether a family of data sets (cityscapes, gta5, ...) was in the pre-training data; `*`: those not named."""
 
     def config(self) -> dict[str, Any]:
         """What of the card decides the features, as JSON values: goes into the run's identity."""
-        return self.model_dump(
-            mode="json",
-            include={"architecture", "kwargs", "patch_size", "img_size", "out_indices", "mean", "std", "resize"},
-        )
+        fields = self.model_dump(mode="json", include=CONFIG)
+        return fields if self.loader == "timm" else fields | {"loader": self.loader}
+
+    def with_config(self, config: dict[str, Any]) -> BackboneCard:
+        """The card with these fields of `config()` in place of its own. Raises UserError."""
+        try:
+            return BackboneCard.model_validate(self.model_dump() | config)
+        except ValidationError as error:
+            raise UserError(f"backbone {self.name}: {what_is_wrong(error)}") from error
+
+    def was_seen(self, family: str) -> Seen:
+        """Whether pre-training saw images of a family of data sets."""
+        return self.seen.get(family, self.seen.get("*", "unknown"))
+
+
+CONFIG = {"architecture", "kwargs", "patch_size", "img_size", "out_indices", "mean", "std", "resize"}
+SETTABLE = ("patch_size", "img_size", "out_indices", "mean", "std", "resize")
+"""Fields that a run may choose for itself (`--set backbone.patch_size=16`)."""
+DYNAMIC = ("timm:", "hf:")
+"""Prefixes of backbones without a card: any model of timm, any of transformers."""
 
 
 def names() -> list[str]:
@@ -65,62 +88,35 @@ def names() -> list[str]:
     return sorted(path.stem for path in CARDS.glob("*.toml"))
 
 
-def load_card(name: str) -> BackboneCard:
-    """The card of that exact name; UnknownName (with a suggestion), or DamagedFile when it does not parse."""
+def load_card(name: str, folder: Path | None = None) -> BackboneCard:
+    """The card of that exact name, or one made for `timm:NAME` or `hf:REPOSITORY`.
+
+    `folder` holds the configuration of an `hf:` model that is not taken from the hub. Raises UnknownName (with a
+    suggestion), DamagedFile when a card does not parse, PrerequisiteError when a hub cannot be reached.
+    """
+    if name.startswith(DYNAMIC):
+        return _dynamic(name, folder)
     path = CARDS / f"{name}.toml"
     if name not in names():
-        raise UnknownName("backbone", name, names())
+        raise UnknownName("backbone", name, [*names(), "timm:NAME", "hf:REPOSITORY"])
     try:
         fields = tomllib.loads(path.read_text(encoding="utf-8"))
-        card = BackboneCard.model_validate({"name": name, **fields})
+        return BackboneCard.model_validate({"name": name, **fields})
     except ValidationError as error:
         raise DamagedFile(path, what_is_wrong(error)) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise DamagedFile(path, str(error)) from error
-    if card.shipped and not card.sha256:
-        card = card.model_copy(update={"sha256": _shipped_sha256(card)})
-    return card
 
 
-def weights_path(card: BackboneCard) -> Path:
-    """Where the card's weights lie; PrerequisiteError, saying how to get them, when they do not."""
-    if card.shipped:
-        path, advice = MODELS / card.weights, "restore it from the repository"
+def _dynamic(name: str, folder: Path | None) -> BackboneCard:
+    """The card of a model that has none: what its library knows of it. Imports torch."""
+    kind, _, model = name.partition(":")
+    if kind == "timm":
+        from bench.models.timm_models import describe
+
+        fields = describe(model)
     else:
-        folder = Path(os.environ.get(WEIGHTS_FOLDER) or "~/.cache/dgss-bench/weights").expanduser()
-        path, advice = folder / card.weights, f"get it from {card.source} (folder: {WEIGHTS_FOLDER})"
-    if not path.is_file():
-        raise PrerequisiteError(
-            f"weights of {card.name} not found at {path}: {advice}, "
-            "or ask for an untrained backbone with --set weights=random"
-        )
-    return path
+        from bench.models.huggingface import describe as describe_hf
 
-
-def weights_id(card: BackboneCard) -> str:
-    """`sha256:<hex>` of the weights a run with this card uses; PrerequisiteError when there are none."""
-    path = weights_path(card)
-    return f"sha256:{card.sha256 or file_sha256(path)}"
-
-
-def file_sha256(path: Path) -> str:
-    """sha256 of a file, 64 hex digits, read once per (path, size, time of change)."""
-    status = path.stat()
-    return _file_sha256(path, status.st_size, status.st_mtime_ns)
-
-
-@lru_cache
-def _file_sha256(path: Path, size: int, changed: int) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _shipped_sha256(card: BackboneCard) -> str:
-    """The checksum in the small card that pre-training writes beside its weights; empty where there is none yet."""
-    path = (MODELS / card.weights).with_suffix(".json")
-    if not path.is_file():
-        return ""
-    try:
-        return str(json.loads(path.read_text(encoding="utf-8"))["sha256"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise DamagedFile(path, f"no sha256: {error}") from error
+        fields = describe_hf(model, folder)
+    return BackboneCard.model_validate({"name": name, "family": kind, "source": name, **fields})

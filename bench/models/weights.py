@@ -6,22 +6,28 @@ import math
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import cast
 
 import torch
 import torch.nn.functional as F
 from safetensors import SafetensorError
 from safetensors.torch import load_file
+from timm.layers.patch_embed import resample_patch_embed
 from torch import Tensor, nn
 
 from bench.api import Segmenter, mismatches
 from bench.errors import DamagedFile
-from bench.models.backbones import ViTBackbone, resize_positions
-from bench.models.card import BackboneCard, file_sha256, weights_path
+from bench.models.card import BackboneCard, Resize
+from bench.models.hooked import HookedBackbone
+from bench.models.hub import expected_sha256, file_sha256, weights_path
+from bench.models.vit import Normalised, ViTBackbone, resize_positions
 
 State = dict[str, Tensor]
 
-UNUSED = ("norm.", "fc_norm.", "head.", "lm_head.", "mask_token")
-"""Parts of published backbones that the features do not pass through."""
+UNUSED = ("norm.", "fc_norm.", "head.", "lm_head.", "mask_token", "attn_pool.", "neck.", "final_conv.", "fc.")
+"""Beginnings of the names of what features do not pass through in published backbones: final norms, heads."""
+DERIVED = (".relative_position_index", ".attn_mask", "rope.periods")
+"""Ends of the names of tables that follow from the sizes and are made, not loaded."""
 
 EVA02_NAMES = (
     (r"\.attn\.q_bias$", ".attn.q_proj.bias"),
@@ -62,22 +68,40 @@ def load_strict(module: nn.Module, state: Mapping[str, Tensor], path: Path) -> N
     module.load_state_dict(dict(state))
 
 
-def load_backbone(backbone: ViTBackbone, card: BackboneCard) -> None:
-    """Load the card's weights; PrerequisiteError when they are absent, DamagedFile when they are not the card's."""
-    path = weights_path(card)
-    load_backbone_state(backbone, read_weights(path, card.sha256), path)
+def load_backbone(backbone: Normalised, card: BackboneCard, given: Path | None = None) -> None:
+    """Load the card's weights, or the file `given` in their place.
+
+    Raises PrerequisiteError when they are absent, DamagedFile, naming what is wrong, when they are not the model's.
+    """
+    path = weights_path(card, given)
+    if card.loader == "transformers":
+        from bench.models import huggingface  # transformers takes seconds to import
+
+        huggingface.load(backbone, path)
+        return
+    state = read_weights(path, expected_sha256(card, given))
+    if isinstance(backbone, ViTBackbone):
+        load_backbone_state(backbone, state, path, card.resize, card.dropped)
+    elif isinstance(backbone, HookedBackbone):
+        load_strict(backbone.model, used(state, card.dropped), path)
 
 
-def load_backbone_state(backbone: ViTBackbone, state: Mapping[str, Tensor], path: Path) -> None:
+def load_backbone_state(
+    backbone: ViTBackbone,
+    state: Mapping[str, Tensor],
+    path: Path,
+    resize: Resize = "bicubic",
+    dropped: tuple[str, ...] = (),
+) -> None:
     """Load timm's, Facebook's or official EVA02 names; patch kernel and position embedding are resized to fit."""
-    converted = convert_names(state)
+    converted = convert_names(used(state, dropped))
     for axis in ("cos", "sin"):
         table = converted.pop(f"rope.freqs_{axis}", None)
         if table is not None:
             _check_rope(backbone, axis, table, path)
     kernel, positions = converted.get("patch_embed.proj.weight"), converted.get("pos_embed")
     if kernel is not None and kernel.dim() == 4:
-        converted["patch_embed.proj.weight"] = resize_kernel(kernel, backbone.patch_size)
+        converted["patch_embed.proj.weight"] = resize_kernel(kernel, backbone.patch_size, resize)
     if positions is not None and backbone.vit.pos_embed is not None:
         prefix = backbone.vit.pos_embed.shape[1] - backbone.grid[0] * backbone.grid[1]
         side = math.isqrt(positions.shape[1] - prefix)
@@ -87,22 +111,34 @@ def load_backbone_state(backbone: ViTBackbone, state: Mapping[str, Tensor], path
     load_strict(backbone.vit, converted, path)
 
 
+def used(state: Mapping[str, Tensor], dropped: tuple[str, ...] = ()) -> State:
+    """What of a published backbone its features pass through."""
+    left_out = (*UNUSED, *dropped)
+    return {
+        name: tensor for name, tensor in state.items() if not name.startswith(left_out) and not name.endswith(DERIVED)
+    }
+
+
 def convert_names(state: Mapping[str, Tensor]) -> State:
-    """A backbone's published names -> timm's, without the parts that features do not pass through."""
+    """A plain transformer's published names -> timm's."""
     converted: State = {}
     for name, tensor in state.items():
-        if name.startswith(UNUSED):
-            continue
         for pattern, replacement in EVA02_NAMES:
             name = re.sub(pattern, replacement, name)
         converted[name] = tensor
     return converted
 
 
-def resize_kernel(kernel: Tensor, patch: int) -> Tensor:
-    """Patch kernel (C, 3, p, p) -> (C, 3, patch, patch), plain bicubic: what published Rein weights were trained on."""
+def resize_kernel(kernel: Tensor, patch: int, how: Resize = "bicubic") -> Tensor:
+    """Patch kernel (C, 3, p, p) -> (C, 3, patch, patch).
+
+    `bicubic`: plain, what published Rein weights were trained on; `pinv`: timm's, the pseudo-inverse of FlexiViT
+    (arXiv 2212.08013, section 3.4). Features of the two differ: a run's weights fit only the one it was made with.
+    """
     if kernel.shape[-1] == patch:
         return kernel
+    if how == "pinv":
+        return cast(Tensor, resample_patch_embed(kernel, [patch, patch]))
     return F.interpolate(kernel, size=(patch, patch), mode="bicubic", align_corners=False)
 
 

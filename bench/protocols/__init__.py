@@ -46,6 +46,12 @@ class Corruptions(Frozen):
         )
 
 
+class ProtocolTrack(Track):
+    """A track, and what it asks of every backbone: fields of a card's `config()`, as patches converted to 16."""
+
+    backbone: dict[str, Any] = Field(default_factory=dict)
+
+
 class Protocol(Frozen):
     """A source to train on, targets to score, tracks, and the settings all methods share."""
 
@@ -55,7 +61,7 @@ class Protocol(Frozen):
     """Data-set card of the training images."""
     targets: tuple[Target, ...]
     corruptions: Corruptions | None = None
-    tracks: Annotated[tuple[Track, ...], Field(min_length=1)]
+    tracks: Annotated[tuple[ProtocolTrack, ...], Field(min_length=1)]
     backbones: dict[str, str] = Field(default_factory=dict)
     """Family -> the exact backbone this protocol takes for it."""
     precision: Precision = "fp32"
@@ -84,7 +90,14 @@ class Protocol(Frozen):
         return self.targets + (self.corruptions.targets() if self.corruptions else ())
 
     def track(self, name: str) -> Track:
-        """The track called ``name``. Raises UnknownName."""
+        """The track called ``name``, as it goes into a spec. Raises UnknownName."""
+        return Track.model_validate(self._track(name).model_dump(exclude={"backbone"}))
+
+    def backbone_settings(self, track: str) -> dict[str, Any]:
+        """What the track asks of every backbone. Raises UnknownName."""
+        return self._track(track).backbone
+
+    def _track(self, name: str) -> ProtocolTrack:
         tracks = {track.name: track for track in self.tracks}
         if name not in tracks:
             raise UnknownName("track", name, tracks)

@@ -101,6 +101,11 @@ class GoldenHead(NamedTuple):
         """Number of queries."""
         return int(self.config["num_queries"])
 
+    @property
+    def takes_queries(self) -> bool:
+        """Mask2Former does."""
+        return True
+
     def __call__(self, channels: tuple[int, int, int, int], linked: bool = False) -> Mask2FormerHead:
         """The case's head."""
         classes, sizes = self.config["num_classes"], head_config(self.config)

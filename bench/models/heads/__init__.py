@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bench.api import Head
+from bench.api import Head, UserError
+from bench.models.heads.dense import LinearHead, SegformerHead
 from bench.models.heads.mask2former import Mask2FormerHead
 from bench.spec import HeadConfig
-
-HEADS = {"mask2former": Mask2FormerHead}
 
 
 @dataclass(frozen=True)
@@ -28,6 +27,17 @@ class ConfiguredHead:
         """Number of the head's queries."""
         return self.config.num_queries
 
+    @property
+    def takes_queries(self) -> bool:
+        """Whether the head has queries, which a method's adapter may give."""
+        return self.config.name == "mask2former"
+
     def __call__(self, channels: tuple[int, int, int, int], linked: bool = False) -> Head:
         """A new head for maps of these channels; `linked` heads get their queries from the method's adapter."""
-        return HEADS[self.config.name](channels, self.classes, self.config, linked)
+        if self.config.name == "mask2former":
+            return Mask2FormerHead(channels, self.classes, self.config, linked)
+        if linked:
+            raise UserError(f"head {self.config.name} takes no queries")
+        if self.config.name == "segformer":
+            return SegformerHead(channels, self.classes, self.config.hidden)
+        return LinearHead(channels, self.classes)

@@ -1,0 +1,142 @@
+"""Every other model (ConvNeXt, ResNet, Swin, SAM, those of transformers): its own forward pass, followed by hooks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from bench.api import Refine
+from bench.errors import UserError
+from bench.models.card import Triple
+from bench.models.vit import STRIDES, Normalised, at_stride
+
+Layout = Literal["tokens", "nchw", "nhwc"]
+Run = Callable[[Tensor], object]
+
+
+class Anatomy(NamedTuple):
+    """Where a model's blocks are and what they give.
+
+    `stages` holds the blocks, one list for a plain transformer and four for a hierarchical model; `widths` the width
+    of each stage; `cells` the pixels across one token or cell of each; `layout` that of the blocks' output, where
+    "tokens" is (B, prefix + h w, C). `run` takes normalised images through all blocks.
+    """
+
+    run: Run
+    stages: Sequence[Sequence[nn.Module]]
+    widths: Sequence[int]
+    cells: Sequence[int]
+    layout: Layout
+    after: Sequence[str] = ()
+    """Children that come after the last block; features do not pass through them."""
+    plain: bool = False
+    fixed: tuple[int, int] | None = None
+    """The only size (height, width) the model takes; None for any."""
+
+
+class HookedBackbone(Normalised):
+    """A model whose blocks are watched: what a block gives is refined before it goes on, and collected for the maps.
+
+    The maps of a plain transformer are those of the blocks `out_indices`, resized to the four strides; those of a
+    hierarchical model are its stages' last blocks. Not for two threads at once.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        anatomy: Anatomy,
+        out_indices: tuple[int, int, int, int] | None,
+        mean: Triple,
+        std: Triple,
+    ) -> None:
+        super().__init__(mean, std)
+        for name in anatomy.after:
+            setattr(model, name, nn.Identity())
+        self.model = model
+        self.plain = anatomy.plain
+        self._anatomy = anatomy
+        depths = [len(stage) for stage in anatomy.stages]
+        self.widths = tuple(w for w, depth in zip(anatomy.widths, depths, strict=True) for _ in range(depth))
+        self._cells = [c for c, depth in zip(anatomy.cells, depths, strict=True) for _ in range(depth)]
+        self.out_indices = out_indices or _stage_ends(depths)
+        first, second, third, last = (self.widths[index] for index in self.out_indices)
+        self.channels = (first, second, third, last)
+        self._refine: Refine | None = None
+        self._size = (0, 0)
+        self._found: dict[int, Tensor] = {}
+        for index, block in enumerate(self.blocks):
+            block.register_forward_hook(_Watch(self, index))
+
+    @property
+    def blocks(self) -> list[nn.Module]:
+        """The blocks of all stages, in order."""
+        return [block for stage in self._anatomy.stages for block in stage]
+
+    def forward(self, images: Tensor, refine: Refine | None = None) -> list[Tensor]:
+        """RGB in [0, 1], (B, 3, H, W) of any size -> four maps (B, C, ceil(H / s), ceil(W / s)), s = 4, 8, 16, 32.
+
+        Sizes that do not fit the model's cells are padded with the mean colour at the bottom and right.
+        """
+        size = (int(images.shape[-2]), int(images.shape[-1]))
+        if self._anatomy.fixed not in (None, size):
+            raise UserError(f"this backbone takes images of {self._anatomy.fixed} pixels only, not {size}")
+        prepared = self.prepare(images, max(self._anatomy.cells))
+        self._refine, self._size, self._found = refine, (int(prepared.shape[-2]), int(prepared.shape[-1])), {}
+        try:
+            self._anatomy.run(prepared)
+            return [
+                at_stride(self._found[index], self._cells[index], stride, size)
+                for index, stride in zip(self.out_indices, STRIDES, strict=True)
+            ]
+        finally:
+            self._refine, self._found = None, {}
+
+    def after(self, index: int, output: Tensor) -> Tensor:
+        """Refine and collect what block `index` gave; returns what goes on in its place."""
+        cell = self._cells[index]
+        grid = (self._size[0] // cell, self._size[1] // cell)
+        prefix = output.shape[1] - grid[0] * grid[1] if self._anatomy.layout == "tokens" else 0
+        if self._refine is not None:
+            refined = self._refine(_flat(output, self._anatomy.layout)[:, prefix:], index)
+            output = (
+                torch.cat([output[:, :prefix], refined], 1) if prefix else _like(refined, output, self._anatomy.layout)
+            )
+        if index in self.out_indices:
+            tokens = _flat(output, self._anatomy.layout)[:, prefix:]
+            self._found[index] = tokens.transpose(1, 2).unflatten(2, grid)
+        return output
+
+
+class _Watch:
+    """The hook on one block. An object, not a closure, so that a copied backbone watches its own blocks."""
+
+    def __init__(self, backbone: HookedBackbone, index: int) -> None:
+        self.backbone, self.index = backbone, index
+
+    def __call__(self, block: nn.Module, inputs: Any, output: Any) -> Any:
+        if isinstance(output, tuple):
+            return (self.backbone.after(self.index, output[0]), *output[1:])
+        return self.backbone.after(self.index, output)
+
+
+def _flat(x: Tensor, layout: Layout) -> Tensor:
+    """A block's output -> (B, N, C)."""
+    if layout == "nchw":
+        return x.flatten(2).transpose(1, 2)
+    return x.flatten(1, 2) if layout == "nhwc" and x.dim() == 4 else x
+
+
+def _like(tokens: Tensor, x: Tensor, layout: Layout) -> Tensor:
+    """(B, N, C) -> the layout and shape of x."""
+    return tokens.transpose(1, 2).reshape(x.shape) if layout == "nchw" else tokens.reshape(x.shape)
+
+
+def _stage_ends(depths: Sequence[int]) -> tuple[int, int, int, int]:
+    """The last block of each of the four stages."""
+    if len(depths) != len(STRIDES):
+        raise UserError(f"the model has {len(depths)} stages, not {len(STRIDES)}: name four blocks in out_indices")
+    first, second, third, last = (sum(depths[: stage + 1]) - 1 for stage in range(4))
+    return first, second, third, last

@@ -1,0 +1,108 @@
+"""Where a card's weights are: given, shipped, in a folder, in the hub's cache, or to be had from the hub. No torch."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from functools import lru_cache
+from pathlib import Path
+
+from bench.errors import DamagedFile, PrerequisiteError
+from bench.models.card import BackboneCard
+
+WEIGHTS_FOLDER = "DGSS_BENCH_WEIGHTS"
+"""Environment variable: the folder of weights that do not ship with the suite."""
+MODELS = Path(__file__).parent
+HUB_FILE = "model.safetensors"
+
+
+def weights_path(card: BackboneCard, given: Path | None = None) -> Path:
+    """The file (or, for transformers, the folder) of the card's weights; `given` is what the user names.
+
+    Taken from the hub where it can be reached. Raises PrerequisiteError, saying how to get them, when there are none.
+    """
+    if given is not None:
+        if not given.exists():
+            raise PrerequisiteError(f"--weights {given}: there is no such file")
+        return given
+    if card.shipped:
+        path = MODELS / card.weights
+        if not path.is_file():
+            raise PrerequisiteError(
+                f"weights of {card.name} not found at {path}: restore them from the repository, "
+                "or ask for an untrained backbone with --set weights=random"
+            )
+        return path
+    path = _folder() / (card.weights or f"{card.name}.safetensors")
+    if path.exists():
+        return path
+    found = _from_hub(card.hub) if card.hub else None
+    if found is None:
+        raise PrerequisiteError(_advice(card, path))
+    return found
+
+
+def weights_id(card: BackboneCard, given: Path | None = None) -> str:
+    """`sha256:<hex>` of the weights a run with this card uses; PrerequisiteError when there are none."""
+    path = weights_path(card, given)
+    return f"sha256:{expected_sha256(card, given) or file_sha256(path)}"
+
+
+def expected_sha256(card: BackboneCard, given: Path | None = None) -> str:
+    """The checksum the weights must have: the card's, unless the user names a file of their own; empty for any."""
+    if given is not None:
+        return ""
+    return card.sha256 or (_shipped_sha256(card) if card.shipped else "")
+
+
+def file_sha256(path: Path) -> str:
+    """sha256 of a file, 64 hex digits, read once per (path, size, time of change); of a folder, of its weights."""
+    if path.is_dir():
+        files = [*sorted(path.glob("*.safetensors")), *sorted(path.glob("config.json"))]
+        return hashlib.sha256("".join(file_sha256(file) for file in files).encode()).hexdigest()
+    status = path.stat()
+    return _file_sha256(path, status.st_size, status.st_mtime_ns)
+
+
+@lru_cache
+def _file_sha256(path: Path, size: int, changed: int) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _folder() -> Path:
+    return Path(os.environ.get(WEIGHTS_FOLDER) or "~/.cache/dgss-bench/weights").expanduser()
+
+
+def _from_hub(repository: str) -> Path | None:
+    """The hub's file, from its cache or by download; None where neither works."""
+    from huggingface_hub import hf_hub_download, try_to_load_from_cache
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+
+    cached = try_to_load_from_cache(repository, HUB_FILE)
+    if isinstance(cached, str):
+        return Path(cached)
+    try:
+        return Path(hf_hub_download(repository, HUB_FILE))
+    except (LocalEntryNotFoundError, HfHubHTTPError, OSError):
+        return None
+
+
+def _advice(card: BackboneCard, path: Path) -> str:
+    online = f"with a network, `hf download {card.hub} {HUB_FILE}`" if card.hub else f"get them from {card.source}"
+    return (
+        f"weights of {card.name} not found: {online}; without, put the file at {path} (folder: {WEIGHTS_FOLDER}), "
+        "or name it with --weights PATH; untrained: --set weights=random; included: --backbone eva02-mini"
+    )
+
+
+def _shipped_sha256(card: BackboneCard) -> str:
+    """The checksum in the small card that pre-training writes beside its weights; empty where there is none yet."""
+    path = (MODELS / card.weights).with_suffix(".json")
+    if not path.is_file():
+        return ""
+    try:
+        return str(json.loads(path.read_text(encoding="utf-8"))["sha256"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise DamagedFile(path, f"no sha256: {error}") from error

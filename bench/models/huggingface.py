@@ -1,0 +1,171 @@
+"""Vision models of transformers as backbones, by `hf:REPOSITORY`: plain ones, SAM, ConvNeXt, Swin, ResNet.
+
+The configuration goes into the run's identity, so that a run can be built again from its spec alone.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+from transformers import AutoConfig, AutoModel
+from transformers.configuration_utils import PretrainedConfig
+
+from bench.api import mismatches
+from bench.errors import DamagedFile, PrerequisiteError, UserError
+from bench.models.card import BackboneCard
+from bench.models.hooked import Anatomy, HookedBackbone, Layout
+from bench.models.timm_models import thirds
+from bench.models.vit import Normalised
+
+AFTER = ("layernorm", "layer_norm", "norm", "post_layernorm", "pooler", "pool", "head")
+"""What comes after the last block; features do not pass through it."""
+NOT_IDENTITY = ("transformers_version", "architectures", "dtype", "torch_dtype", "_name_or_path", "model_type")
+"""Parts of a configuration file that change no feature, or stand elsewhere in the card."""
+
+
+def describe(repository: str, folder: Path | None) -> dict[str, Any]:
+    """The fields of a card for a repository of the hub, or for its copy in `folder`.
+
+    Raises PrerequisiteError when its configuration cannot be had, UserError for a model that is none of vision.
+    """
+    source = _source(repository, folder)
+    try:
+        config = AutoConfig.from_pretrained(source)
+    except (OSError, ValueError) as error:
+        advice = "give a folder with its config.json and model.safetensors with --weights"
+        raise PrerequisiteError(f"hf:{repository}: no configuration ({_first_line(error)}); {advice}") from error
+    config = cast(PretrainedConfig, getattr(config, "vision_config", config))
+    kwargs = {name: value for name, value in config.to_diff_dict().items() if name not in NOT_IDENTITY}
+    card = BackboneCard(name=repository, summary="", family="hf", architecture=config.model_type, kwargs=kwargs)
+    with torch.device("meta"):
+        model = _create(card)
+    anatomy = _anatomy(model, config)
+    fields: dict[str, Any] = {"loader": "transformers", "architecture": config.model_type, "kwargs": kwargs}
+    if len(anatomy.stages) == 1:
+        fields["out_indices"] = thirds(len(anatomy.stages[0]))
+    fields |= {"hub": repository, "summary": f"transformers' {config.model_type} from {repository}"}
+    return fields | _normalisation(source)
+
+
+def build(card: BackboneCard) -> Normalised:
+    """The model of the card's configuration with random weights."""
+    model = _create(card)
+    config = cast(PretrainedConfig, cast(Any, model).config)
+    return HookedBackbone(model, _anatomy(model, config), card.out_indices, card.mean, card.std)
+
+
+def load(backbone: Normalised, path: Path) -> None:
+    """Load the model's weights from its folder, or from a file in it.
+
+    Raises DamagedFile naming what is missing, unexpected or misshapen; heads and text towers may be there too.
+    """
+    folder = path if path.is_dir() else path.parent
+    model = cast(HookedBackbone, backbone).model
+    kind = cast(Any, type(model))
+    try:
+        loaded, info = kind.from_pretrained(folder, config=cast(Any, model).config, output_loading_info=True)
+    except (OSError, RuntimeError, ValueError) as error:
+        raise DamagedFile(path, _first_line(error)) from error
+    after = tuple(f"{name}." for name in _present(model))
+    missing = [name for name in info["missing_keys"] if not name.startswith(after)]
+    problems = [f"missing {name}" for name in sorted(missing)]
+    problems += [f"{entry[0]} has shape {tuple(entry[1])}, not {tuple(entry[2])}" for entry in info["mismatched_keys"]]
+    state: Mapping[str, Tensor] = {
+        name: tensor for name, tensor in loaded.state_dict().items() if not name.startswith(after)
+    }
+    if problems := problems or mismatches(model.state_dict(), state):
+        raise DamagedFile(path, "does not fit: " + "; ".join(problems[:5]))
+    model.load_state_dict(dict(state))
+
+
+def _create(card: BackboneCard) -> nn.Module:
+    try:
+        config = AutoConfig.for_model(card.architecture, **card.kwargs)
+        return cast(nn.Module, cast(Any, AutoModel).from_config(config))
+    except (ValueError, KeyError) as error:
+        raise UserError(f"{card.name}: transformers cannot build {card.architecture}: {_first_line(error)}") from error
+
+
+def _anatomy(model: nn.Module, config: PretrainedConfig) -> Anatomy:
+    """Where the blocks are: in the first list of stages that have lists of layers, else in the first list of layers."""
+    lists = {
+        name: module for name, module in model.named_modules() if isinstance(module, nn.ModuleList) and len(module)
+    }
+    stages = next((found for module in lists.values() if (found := _stages(module))), None)
+    patch = int(getattr(config, "patch_size", 4))
+    run = partial(_run, model)
+    after = _present(model)
+    if stages is not None:
+        first = patch if config.model_type.startswith("swin") else 4
+        cells = [first * 2**stage for stage in range(len(stages))]
+        widths = getattr(config, "hidden_sizes", None) or [config.embed_dim * 2**stage for stage in range(len(stages))]
+        layout: Layout = "tokens" if config.model_type.startswith("swin") else "nchw"
+        return Anatomy(run, stages, widths, cells, layout, after)
+    blocks = next(
+        (list(m) for name, m in lists.items() if name.rpartition(".")[2] in ("layer", "layers", "blocks")), None
+    )
+    if blocks is None or not hasattr(config, "patch_size"):
+        raise UserError(f"transformers' {config.model_type} cannot be a backbone here: it has no list of vision layers")
+    if "sam" in config.model_type:
+        size = (int(config.image_size), int(config.image_size))
+        return Anatomy(run, [blocks], [config.hidden_size], [patch], "nhwc", after, fixed=size)
+    return Anatomy(run, [blocks], [config.hidden_size], [patch], "tokens", after, plain=True)
+
+
+def _stages(module: nn.ModuleList) -> list[list[nn.Module]] | None:
+    """The blocks of each stage, if that is what the list holds."""
+    inner = [getattr(stage, "layers", getattr(stage, "blocks", None)) for stage in module]
+    if not all(isinstance(layers, nn.ModuleList | nn.Sequential) for layers in inner):
+        return None
+    return [list(cast(nn.ModuleList, layers)) for layers in inner]
+
+
+def _run(model: nn.Module, images: Tensor) -> object:
+    """All blocks on normalised images, at whatever size they have."""
+    options: dict[str, Any] = {}
+    known = _parameters(type(model))
+    if "interpolate_pos_encoding" in known:
+        options["interpolate_pos_encoding"] = True
+    if "noise" in known:
+        # MAE's encoder hides patches in the order of this noise; with a ratio of 0 it hides none and keeps their order.
+        cells = images[0, 0].numel() // int(cast(Any, model).config.patch_size) ** 2
+        cast(Any, model).config.mask_ratio = 0.0
+        options["noise"] = torch.arange(cells, device=images.device).expand(len(images), -1)
+    return model(pixel_values=images, **options)
+
+
+def _parameters(kind: type[nn.Module]) -> set[str]:
+    return set(inspect.signature(kind.forward).parameters)
+
+
+def _present(model: nn.Module) -> list[str]:
+    return [name for name, _ in model.named_children() if name in AFTER]
+
+
+def _source(repository: str, folder: Path | None) -> str:
+    if folder is None:
+        return repository
+    return str(folder if folder.is_dir() else folder.parent)
+
+
+def _normalisation(source: str) -> dict[str, Any]:
+    """Mean and std of the model's own image processor, where it has one; else ImageNet's, the card's default."""
+    from transformers.utils.hub import cached_file
+
+    try:
+        path = cached_file(source, "preprocessor_config.json")
+        found = json.loads(Path(str(path)).read_text(encoding="utf-8"))
+        return {"mean": found["image_mean"], "std": found["image_std"]}
+    except (OSError, KeyError, ValueError):
+        return {}
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0]
