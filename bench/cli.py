@@ -100,6 +100,34 @@ def ls(
 
 
 @app.command()
+def params(
+    backbone: Annotated[
+        list[str] | None, typer.Option(help="Only these, by exact name; by default every card.")
+    ] = None,
+    method: Annotated[list[str] | None, typer.Option(help="Only these; by default every method.")] = None,
+    native: Annotated[bool, typer.Option("--native", help="Patches and sizes of the cards, not 16 at 512.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Count the trainable parameters of backbones and methods at full size; needs no weights and no memory."""
+    with _interruptible():
+        from bench.models.card import names
+        from bench.params import counts
+        from bench.registry import METHODS
+
+        methods = [METHODS.check(name) for name in method or METHODS.names()]
+        from bench.progress import Bars
+
+        with Bars() as bars:
+            found = list(counts(backbone or names(), methods, native, bars))
+        if as_json:
+            _print_json([row._asdict() for row in found])
+        else:
+            from bench.report.params import WIDTH, render
+
+            _print(render(found), WIDTH)
+
+
+@app.command()
 def report(
     results: Results = Path("results"),
     strict: Annotated[bool, typer.Option("--strict", help="Exit 1 when a result file is damaged.")] = False,
@@ -173,15 +201,18 @@ def _show(result: RunResult, path: Path, as_json: bool) -> None:
     if as_json:
         _print_json(document(result, path))
         return
+    _print(render(result))
+    print(f"\nresult: {path}")
+
+
+def _print(renderable: Any, least_width: int = 0) -> None:
     from rich.console import Console
 
-    Console().print(render(result))
-    print(f"\nresult: {path}")
+    Console(width=max(Console().width, least_width)).print(renderable)
 
 
 def _print_rows(rows: list[dict[str, Any]]) -> None:
     """A table for the eyes that fits a terminal; ``--json`` has every key."""
-    from rich.console import Console
     from rich.table import Table
 
     if not rows:
@@ -194,7 +225,7 @@ def _print_rows(rows: list[dict[str, Any]]) -> None:
         table.add_column(column.replace("_", " "), overflow="fold", no_wrap=column != columns[-1])
     for row in rows:
         table.add_row(*(_cell(row[column]) for column in columns))
-    Console().print(table)
+    _print(table)
 
 
 def _cell(value: Any) -> str:

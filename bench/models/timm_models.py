@@ -38,6 +38,8 @@ def build(card: BackboneCard) -> Normalised:
         model = _create(card.architecture, dynamic_img_size=True, strict_img_size=False, **card.kwargs)
     else:
         model = _create(card.architecture, **card.kwargs)
+    if isinstance(model, VisionTransformerSAM):
+        _resize_sam(model, card)
     anatomy = anatomy_of(model)
     out_indices = taps(card, model) if len(anatomy.stages) == 1 else None
     return HookedBackbone(model, anatomy, out_indices, card.mean, card.std)
@@ -108,13 +110,23 @@ def describe(architecture: str) -> dict[str, Any]:
         "licence": config.license or "",
         "summary": f"timm's {architecture}, {sum(p.numel() for p in model.parameters()) / 1e6:.0f} M parameters",
     }
-    if issubclass(kind, Eva | VisionTransformer):
+    if issubclass(kind, Eva | VisionTransformer | VisionTransformerSAM):
         patch = cast(Any, model).patch_embed
         fields |= {"patch_size": patch.patch_size[0], "img_size": patch.img_size}
     if issubclass(kind, Eva | VisionTransformer | VisionTransformerSAM):
         depth = len(cast(Any, model).blocks)
         fields["out_indices"] = thirds(depth)
     return fields
+
+
+def _resize_sam(model: VisionTransformerSAM, card: BackboneCard) -> None:
+    """Give SAM's position embedding the card's grid; relative positions stay those it was made with, as published."""
+    embed: Any = model.patch_embed
+    patch, grid = int(embed.patch_size[0]), tuple(embed.grid_size)
+    if card.patch_size not in (None, patch):
+        raise UserError(f"backbone {card.name}: SAM has patches of {patch} pixels, not {card.patch_size}")
+    if card.img_size is not None and (wanted := (card.img_size[0] // patch, card.img_size[1] // patch)) != grid:
+        model.pos_embed = nn.Parameter(torch.zeros(1, *wanted, int(model.embed_dim)))
 
 
 def _plain_options(card: BackboneCard) -> dict[str, Any]:

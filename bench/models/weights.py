@@ -83,7 +83,11 @@ def load_backbone(backbone: Normalised, card: BackboneCard, given: Path | None =
     if isinstance(backbone, ViTBackbone):
         load_backbone_state(backbone, state, path, card.resize, card.dropped)
     elif isinstance(backbone, HookedBackbone):
-        load_strict(backbone.model, used(state, card.dropped), path)
+        state = used(state, card.dropped)
+        wanted = getattr(backbone.model, "pos_embed", None)
+        if "pos_embed" in state and isinstance(wanted, Tensor):
+            state["pos_embed"] = _resize_map(state["pos_embed"], wanted)
+        load_strict(backbone.model, state, path)
 
 
 def load_backbone_state(
@@ -109,6 +113,14 @@ def load_backbone_state(
         if positions.shape != backbone.vit.pos_embed.shape and side * side == positions.shape[1] - prefix:
             converted["pos_embed"] = resize_positions(positions, (side, side), backbone.grid, prefix)
     load_strict(backbone.vit, converted, path)
+
+
+def _resize_map(positions: Tensor, like: Tensor) -> Tensor:
+    """SAM's position embedding (1, h, w, C) at the grid of another, bicubic."""
+    if positions.dim() != 4 or positions.shape == like.shape:
+        return positions
+    resized = F.interpolate(positions.movedim(-1, 1), size=like.shape[1:3], mode="bicubic", align_corners=False)
+    return resized.movedim(1, -1)
 
 
 def used(state: Mapping[str, Tensor], dropped: tuple[str, ...] = ()) -> State:
