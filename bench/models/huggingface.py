@@ -70,7 +70,9 @@ def load(backbone: Normalised, path: Path) -> None:
     model = cast(HookedBackbone, backbone).model
     kind = cast(Any, type(model))
     try:
-        loaded, info = kind.from_pretrained(folder, config=cast(Any, model).config, output_loading_info=True)
+        loaded, info = kind.from_pretrained(
+            folder, config=cast(Any, model).config, output_loading_info=True, ignore_mismatched_sizes=True
+        )
     except (OSError, RuntimeError, ValueError) as error:
         raise DamagedFile(path, _first_line(error)) from error
     after = tuple(f"{name}." for name in _present(model))

@@ -22,6 +22,8 @@ from bench.models.hooked import Anatomy, HookedBackbone, Layout
 from bench.models.vit import Normalised, ViTBackbone
 
 PLAIN: dict[str, type[nn.Module]] = {"Eva": Eva, "VisionTransformer": VisionTransformer}
+SAM_EPS = 1e-6
+"""Of SAM's layer norms (segment-anything, transformers); timm builds them with 1e-5."""
 
 
 def build(card: BackboneCard) -> Normalised:
@@ -39,7 +41,7 @@ def build(card: BackboneCard) -> Normalised:
     else:
         model = _create(card.architecture, **card.kwargs)
     if isinstance(model, VisionTransformerSAM):
-        _resize_sam(model, card)
+        _adapt_sam(model, card)
     anatomy = anatomy_of(model)
     out_indices = taps(card, model) if len(anatomy.stages) == 1 else None
     return HookedBackbone(model, anatomy, out_indices, card.mean, card.std)
@@ -119,8 +121,11 @@ def describe(architecture: str) -> dict[str, Any]:
     return fields
 
 
-def _resize_sam(model: VisionTransformerSAM, card: BackboneCard) -> None:
-    """Give SAM's position embedding the card's grid; relative positions stay those it was made with, as published."""
+def _adapt_sam(model: VisionTransformerSAM, card: BackboneCard) -> None:
+    """SAM's own epsilon, and the card's grid for its position embedding; relative positions stay as they were made."""
+    for module in model.modules():
+        if isinstance(module, nn.LayerNorm):
+            module.eps = SAM_EPS
     embed: Any = model.patch_embed
     patch, grid = int(embed.patch_size[0]), tuple(embed.grid_size)
     if card.patch_size not in (None, patch):

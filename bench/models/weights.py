@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import cast
@@ -13,6 +12,7 @@ import torch.nn.functional as F
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from timm.layers.patch_embed import resample_patch_embed
+from timm.models.vision_transformer_sam import VisionTransformerSAM
 from torch import Tensor, nn
 
 from bench.api import Segmenter, mismatches
@@ -20,24 +20,13 @@ from bench.errors import DamagedFile
 from bench.models.card import BackboneCard, Resize
 from bench.models.hooked import HookedBackbone
 from bench.models.hub import expected_sha256, file_sha256, weights_path
+from bench.models.names import State, fold_class_position, to_timm
 from bench.models.vit import Normalised, ViTBackbone, resize_positions
-
-State = dict[str, Tensor]
 
 UNUSED = ("norm.", "fc_norm.", "head.", "lm_head.", "mask_token", "attn_pool.", "neck.", "final_conv.", "fc.")
 """Beginnings of the names of what features do not pass through in published backbones: final norms, heads."""
 DERIVED = (".relative_position_index", ".attn_mask", "rope.periods")
 """Ends of the names of tables that follow from the sizes and are made, not loaded."""
-
-EVA02_NAMES = (
-    (r"\.attn\.q_bias$", ".attn.q_proj.bias"),
-    (r"\.attn\.v_bias$", ".attn.v_proj.bias"),
-    (r"\.mlp\.w1\.", ".mlp.fc1_g."),
-    (r"\.mlp\.w2\.", ".mlp.fc1_x."),
-    (r"\.mlp\.w3\.", ".mlp.fc2."),
-    (r"\.mlp\.ffn_ln\.", ".mlp.norm."),
-)
-"""Official EVA02 names -> timm's; names that match none are the same in both."""
 
 
 def read_weights(path: Path, sha256: str = "") -> State:
@@ -83,10 +72,11 @@ def load_backbone(backbone: Normalised, card: BackboneCard, given: Path | None =
     if isinstance(backbone, ViTBackbone):
         load_backbone_state(backbone, state, path, card.resize, card.dropped)
     elif isinstance(backbone, HookedBackbone):
+        if isinstance(backbone.model, VisionTransformerSAM):
+            state = to_timm(state)
+            if "pos_embed" in state:
+                state["pos_embed"] = _resize_map(state["pos_embed"], backbone.model.pos_embed)
         state = used(state, card.dropped)
-        wanted = getattr(backbone.model, "pos_embed", None)
-        if "pos_embed" in state and isinstance(wanted, Tensor):
-            state["pos_embed"] = _resize_map(state["pos_embed"], wanted)
         load_strict(backbone.model, state, path)
 
 
@@ -98,16 +88,19 @@ def load_backbone_state(
     dropped: tuple[str, ...] = (),
 ) -> None:
     """Load timm's, Facebook's or official EVA02 names; patch kernel and position embedding are resized to fit."""
-    converted = convert_names(used(state, dropped))
+    converted = used(to_timm(state), dropped)
     for axis in ("cos", "sin"):
         table = converted.pop(f"rope.freqs_{axis}", None)
         if table is not None:
             _check_rope(backbone, axis, table, path)
-    kernel, positions = converted.get("patch_embed.proj.weight"), converted.get("pos_embed")
+    kernel = converted.get("patch_embed.proj.weight")
     if kernel is not None and kernel.dim() == 4:
         converted["patch_embed.proj.weight"] = resize_kernel(kernel, backbone.patch_size, resize)
-    if positions is not None and backbone.vit.pos_embed is not None:
+    if "pos_embed" in converted and backbone.vit.pos_embed is not None:
         prefix = backbone.vit.pos_embed.shape[1] - backbone.grid[0] * backbone.grid[1]
+        if not prefix and "cls_token" in converted and _square(converted["pos_embed"].shape[1] - 1):
+            fold_class_position(converted)
+        positions = converted["pos_embed"]
         side = math.isqrt(positions.shape[1] - prefix)
         # Published models are pre-trained on squares; a grid that is none, or the model's own, is taken as it is.
         if positions.shape != backbone.vit.pos_embed.shape and side * side == positions.shape[1] - prefix:
@@ -115,9 +108,13 @@ def load_backbone_state(
     load_strict(backbone.vit, converted, path)
 
 
-def _resize_map(positions: Tensor, like: Tensor) -> Tensor:
+def _square(count: int) -> bool:
+    return math.isqrt(count) ** 2 == count
+
+
+def _resize_map(positions: Tensor, like: Tensor | None) -> Tensor:
     """SAM's position embedding (1, h, w, C) at the grid of another, bicubic."""
-    if positions.dim() != 4 or positions.shape == like.shape:
+    if like is None or positions.dim() != 4 or positions.shape == like.shape:
         return positions
     resized = F.interpolate(positions.movedim(-1, 1), size=like.shape[1:3], mode="bicubic", align_corners=False)
     return resized.movedim(1, -1)
@@ -129,16 +126,6 @@ def used(state: Mapping[str, Tensor], dropped: tuple[str, ...] = ()) -> State:
     return {
         name: tensor for name, tensor in state.items() if not name.startswith(left_out) and not name.endswith(DERIVED)
     }
-
-
-def convert_names(state: Mapping[str, Tensor]) -> State:
-    """A plain transformer's published names -> timm's."""
-    converted: State = {}
-    for name, tensor in state.items():
-        for pattern, replacement in EVA02_NAMES:
-            name = re.sub(pattern, replacement, name)
-        converted[name] = tensor
-    return converted
 
 
 def resize_kernel(kernel: Tensor, patch: int, how: Resize = "bicubic") -> Tensor:
