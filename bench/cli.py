@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import re
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
+from bench.console import print_json, print_rich, print_rows, say, show, warn
 from bench.errors import BenchError, UnknownName, UserError
 
 if TYPE_CHECKING:
@@ -32,6 +32,10 @@ app = typer.Typer(
 )
 
 Results = Annotated[Path, typer.Option(help="Folder of the result files.")]
+Sets = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="recipe.X, head.X, backbone.X, a method's field, weights=random."),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stdout and nothing else.")]
 
 
@@ -48,12 +52,7 @@ def run(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
     precision: Annotated[str | None, typer.Option(help="fp32 or bf16; by default the protocol's.")] = None,
     on_existing: Annotated[str, typer.Option(help="When the result is there: skip, rerun or error.")] = "skip",
-    sets: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set", metavar="KEY=VALUE", help="recipe.X, head.X, backbone.X, a method's field, weights=random."
-        ),
-    ] = None,
+    sets: Sets = None,
     as_json: AsJson = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress bars.")] = False,
     weights: Annotated[
@@ -77,9 +76,57 @@ def run(
         )
         path = result_path(spec, results)
         if dry_run:
-            _print_json({"spec": spec.model_dump(mode="json"), "path": str(path), "exists": path.exists()})
+            print_json({"spec": spec.model_dump(mode="json"), "path": str(path), "exists": path.exists()})
             return
-        _show(_run(spec, results, device, on_existing, quiet, weights), path, as_json)
+        show(_run(spec, results, device, on_existing, quiet, weights), path, as_json)
+
+
+@app.command(name="import")
+def import_(
+    checkpoint: Annotated[Path, typer.Argument(help="A published checkpoint: .pth or .safetensors.")],
+    method: Annotated[str, typer.Option(help="The method it was made with; CLOUDS' are `frozen`.")],
+    backbone: Annotated[str, typer.Option(help="A family or an exact name; see `ls backbones`.")],
+    protocol: Annotated[str, typer.Option(help="What it is to be scored on.")] = "streets",
+    track: Annotated[str, typer.Option(help="How images are put through the model and scored.")] = "native",
+    backbone_weights: Annotated[Path | None, typer.Option(help="The backbone's file; by default the card's.")] = None,
+    results: Results = Path("results"),
+    sets: Sets = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make a run of a published checkpoint (Rein, CLOUDS, mmsegmentation, transformers), for `evaluate` to score."""
+    with _interruptible():
+        from bench.imports import import_checkpoint
+        from bench.result import state_folder
+
+        options: dict[str, Any] = {"results": results, "sets": sets or [], "backbone_weights": backbone_weights}
+        spec = import_checkpoint(checkpoint, method, backbone, protocol, track, **options)
+        folder = state_folder(spec, results)
+        if as_json:
+            print_json({"spec": spec.model_dump(mode="json"), "run": folder.name, "path": str(folder)})
+        else:
+            where = "" if results == Path("results") else f" --results {results}"
+            print(f"imported: {folder}\nscore it: {PROGRAM} evaluate {folder.name}{where}")
+
+
+@app.command()
+def evaluate(
+    run: Annotated[str, typer.Argument(help="A run: the beginning of its hash, its spec.json or its result file.")],
+    weights: Annotated[Path | None, typer.Option(help="The backbone's weights, where they are not the card's.")] = None,
+    results: Results = Path("results"),
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    as_json: AsJson = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress bars.")] = False,
+) -> None:
+    """Score a run that is trained or imported on every target of its protocol, and measure what it costs."""
+    _choice("--device", re.sub(r"^cuda:\d+$", "cuda", device), DEVICES)
+    with _interruptible():
+        from bench.imports import find_run
+        from bench.result import result_path
+        from bench.run import require_trained
+
+        spec = find_run(run, results)
+        require_trained(spec, results)
+        show(_run(spec, results, device, "skip", quiet, weights), result_path(spec, results), as_json)
 
 
 @app.command()
@@ -92,11 +139,11 @@ def ls(
     from bench.listing import listing
 
     found = listing(kind, results)
-    _warn(found.problems)
+    warn(found.problems)
     if as_json:
-        _print_json(found.rows)
+        print_json(found.rows)
     else:
-        _print_rows(found.rows)
+        print_rows(found.rows)
 
 
 @app.command()
@@ -120,11 +167,11 @@ def params(
         with Bars() as bars:
             found = list(counts(backbone or names(), methods, native, bars))
         if as_json:
-            _print_json([row._asdict() for row in found])
+            print_json([row._asdict() for row in found])
         else:
             from bench.report.params import WIDTH, render
 
-            _print(render(found), WIDTH)
+            print_rich(render(found), WIDTH)
 
 
 @app.command()
@@ -139,7 +186,7 @@ def report(
     if not results.is_dir():
         raise UserError(f"there is no folder {results}")
     loaded = load_all(results, per_image=True)
-    _warn(loaded.problems)
+    warn(loaded.problems)
     if not loaded.results:
         raise UserError(
             f"no result files below {results}: make one with `{PROGRAM} run --method rein --backbone eva02`"
@@ -156,10 +203,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         status = app(list(arguments) if arguments is not None else None, prog_name=PROGRAM, standalone_mode=False)
     except typer.TyperException as error:
         if message := error.format_message():
-            _say(f"error: {' '.join(message.split())} (see `{PROGRAM}{_verb(error)} --help`)")
+            say(f"error: {' '.join(message.split())} (see `{PROGRAM}{_verb(error)} --help`)")
         return 2
     except BenchError as error:
-        _say(f"error: {error}")
+        say(f"error: {error}")
         return error.exit_code
     except (KeyboardInterrupt, typer.Abort):
         return 130
@@ -172,7 +219,7 @@ def _interruptible() -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        _say("interrupted: the same command goes on from the last checkpoint")
+        say("interrupted: the same command goes on from the last checkpoint")
         raise typer.Exit(130) from None
 
 
@@ -195,64 +242,12 @@ def _run(spec: RunSpec, results: Path, device: str, on_existing: str, quiet: boo
         )
 
 
-def _show(result: RunResult, path: Path, as_json: bool) -> None:
-    from bench.report.single import document, render
-
-    if as_json:
-        _print_json(document(result, path))
-        return
-    _print(render(result))
-    print(f"\nresult: {path}")
-
-
-def _print(renderable: Any, least_width: int = 0) -> None:
-    from rich.console import Console
-
-    Console(width=max(Console().width, least_width)).print(renderable)
-
-
-def _print_rows(rows: list[dict[str, Any]]) -> None:
-    """A table for the eyes that fits a terminal; ``--json`` has every key."""
-    from rich.table import Table
-
-    if not rows:
-        print("none")
-        return
-    named = "name" in rows[0]
-    columns = ("name", "summary") if named else ("method", "seed", "state", "source", "unseen_mean", "path")
-    table = Table()
-    for column in columns:
-        table.add_column(column.replace("_", " "), overflow="fold", no_wrap=column != columns[-1])
-    for row in rows:
-        table.add_row(*(_cell(row[column]) for column in columns))
-    _print(table)
-
-
-def _cell(value: Any) -> str:
-    if isinstance(value, float):
-        return f"{value:.1f}"
-    return "" if value is None else str(value)
-
-
-def _print_json(value: Any) -> None:
-    print(json.dumps(value, indent=2, allow_nan=False))
-
-
 def _choice(kind: str, value: str, known: tuple[str, ...]) -> None:
     if value not in known:
         raise UnknownName(kind, value, known)
-
-
-def _warn(problems: Iterable[BenchError]) -> None:
-    for problem in problems:
-        print(f"warning: {problem} (skipped)", file=sys.stderr)
 
 
 def _verb(error: typer.TyperException) -> str:
     """ " run" when the mistake was made in a verb, so that the hint points at its help."""
     context = getattr(error, "ctx", None)
     return f" {context.info_name}" if context is not None and context.parent is not None else ""
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr)

@@ -52,10 +52,12 @@ def resolve(
     precision: Precision | None = None,
     sets: Iterable[str] = (),
     weights: Path | None = None,
+    checkpoint: str | None = None,
 ) -> RunSpec:
     """The complete RunSpec. Raises UnknownName or UserError, in one line, for anything that does not hold.
 
-    `weights` names the backbone's file, or the folder of an `hf:` model, in place of the card's own.
+    `weights` names the backbone's file, or the folder of an `hf:` model, in place of the card's own. `checkpoint` is
+    the hash of a published checkpoint that is imported instead of training.
     """
     rules = load_protocol(protocol)
     METHODS.check(method)
@@ -87,6 +89,7 @@ def resolve(
             "precision": precision or rules.precision,
             "compile": top.get("compile", False),
             "seed": seed,
+            "checkpoint": checkpoint,
         },
         "run",
     )
@@ -102,7 +105,7 @@ def departures(spec: RunSpec, weights: Path | None = None) -> dict[str, Any]:
     sets = ["weights=random"]  # so that no file is looked for
     own = resolve(spec.method, spec.backbone, spec.protocol, spec.track.name, spec.seed, sets=sets, weights=weights)
     mine, theirs = spec.model_dump(mode="json"), own.model_dump(mode="json")
-    found = {name: mine[name] for name in ("precision", "compile") if mine[name] != theirs[name]}
+    found = {name: mine[name] for name in ("precision", "compile", "checkpoint") if mine.get(name) != theirs.get(name)}
     for part in ("recipe", "head", "method_config", "backbone_config"):
         found |= {f"{part}.{key}": value for key, value in mine[part].items() if value != theirs[part].get(key)}
     return found

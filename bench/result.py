@@ -166,12 +166,20 @@ def announce(spec: RunSpec, root: Path) -> None:
         raise PrerequisiteError(f"cannot save {path}: {error.strerror or error}") from error
 
 
+def read_spec(path: Path) -> RunSpec:
+    """The spec that `announce` noted. Raises DamagedFile (FileNotFoundError if there is none)."""
+    try:
+        return RunSpec.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        raise DamagedFile(path, what_is_wrong(error)) from error
+
+
 def unfinished(root: Path) -> list[RunSpec]:
     """Specs that were announced below ``root`` and have no result file yet, sorted by their folder."""
     found = []
     for path in sorted(root.glob(".runs/*/spec.json")):
-        with contextlib.suppress(ValidationError, OSError):  # of another version of the suite: not ours to go on with
-            spec = RunSpec.model_validate_json(path.read_bytes())
+        with contextlib.suppress(DamagedFile, OSError):  # of another version of the suite: not ours to go on with
+            spec = read_spec(path)
             if not result_path(spec, root).exists():
                 found.append(spec)
     return found

@@ -33,6 +33,7 @@ from bench.result import (
     require_writable,
     result_path,
     set_aside,
+    state_folder,
     write_result,
 )
 from bench.spec import Precision, RunSpec, spec_hash
@@ -63,6 +64,7 @@ def run(
     began = time.monotonic()
     require_writable(results)
     path, trained = result_path(spec, results), weights_path(spec, results)
+    weights = weights or imported_backbone(spec, results)
     existing = _existing(path, on_existing)
     if existing is not None:
         _tell(existing, path, on_existing)
@@ -101,7 +103,23 @@ def run(
 
 def weights_path(spec: RunSpec, results: Path) -> Path:
     """Where a run's trainable weights and its checkpoints are kept (one file, not for committing)."""
-    return results / ".runs" / f"{spec_hash(spec)[:12]}-s{spec.seed}" / "weights.safetensors"
+    return state_folder(spec, results) / "weights.safetensors"
+
+
+def require_trained(spec: RunSpec, results: Path) -> None:
+    """Raise UserError where a run is neither complete nor trained: scoring it would mean training it first."""
+    path, trained = result_path(spec, results), weights_path(spec, results)
+    if path.exists() and read_result(path).state == "complete":
+        return
+    if trained.exists() and read_progress(trained).step >= spec.recipe.iterations:
+        return
+    raise UserError(f"run {spec_hash(spec)[:12]} is not trained: `run` with the same options goes on with it")
+
+
+def imported_backbone(spec: RunSpec, results: Path) -> Path | None:
+    """The backbone that came with an imported checkpoint, where one did."""
+    path = state_folder(spec, results) / "backbone.safetensors"
+    return path if spec.checkpoint is not None and path.exists() else None
 
 
 def make_fabric(device: str, precision: Precision) -> Fabric:
@@ -218,8 +236,11 @@ def _partial(
 
 
 def _forget_finished(weights: Path, spec: RunSpec) -> None:
-    """Delete the weights of a finished training; an interrupted one (of an earlier `rerun`) is gone on with."""
-    if weights.exists() and read_progress(weights).step >= spec.recipe.iterations:
+    """Delete the weights of a finished training; an interrupted one (of an earlier `rerun`) is gone on with.
+
+    Those of an imported run stay: they are what is scored again.
+    """
+    if spec.checkpoint is None and weights.exists() and read_progress(weights).step >= spec.recipe.iterations:
         weights.unlink()
 
 

@@ -136,6 +136,10 @@ class RunSpec(Frozen):
     precision: Precision = "fp32"
     compile: bool = False
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    checkpoint: Annotated[
+        str | None, Field(pattern=r"^sha256:[0-9a-f]{64}$", exclude_if=lambda value: value is None)
+    ] = None
+    """Of an imported run: the published checkpoint that stands in for training; the recipe is not what made it."""
 
 
 def canonical_json(spec: RunSpec, *, without: frozenset[str] = frozenset()) -> str:

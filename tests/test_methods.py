@@ -16,7 +16,7 @@ from bench.models import card as cards
 from bench.models.backbones import build_backbone
 from bench.models.build import build_segmenter
 from bench.models.heads import ConfiguredHead
-from bench.models.weights import load_official
+from bench.models.official import load_official
 from bench.registry import METHODS
 from bench.spec import HeadConfig, RunSpec
 from methods.rein import Rein

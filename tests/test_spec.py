@@ -44,6 +44,7 @@ def test_every_field_is_part_of_the_identity(make_spec, field: str) -> None:
         "precision": "bf16",
         "compile": True,
         "seed": 1,
+        "checkpoint": "sha256:" + "1" * 64,
     }
     changed = make_spec(**{field: other[field]})
     assert spec_hash(changed) != spec_hash(make_spec())

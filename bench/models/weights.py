@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import cast
+from pickle import UnpicklingError
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
@@ -15,7 +17,7 @@ from timm.layers.patch_embed import resample_patch_embed
 from timm.models.vision_transformer_sam import VisionTransformerSAM
 from torch import Tensor, nn
 
-from bench.api import Segmenter, mismatches
+from bench.api import mismatches
 from bench.errors import DamagedFile
 from bench.models.card import BackboneCard, Resize
 from bench.models.hooked import HookedBackbone
@@ -38,13 +40,31 @@ def read_weights(path: Path, sha256: str = "") -> State:
         raise DamagedFile(path, f"its sha256 is not {sha256}, the one in its card")
     try:
         state = load_file(path) if path.suffix == ".safetensors" else _read_torch(path)
+    except UnpicklingError as error:
+        raise DamagedFile(path, "cannot be read as tensors (nothing else in a file is ever run)") from error
     except (SafetensorError, RuntimeError, OSError, EOFError, ValueError, KeyError) as error:
         raise DamagedFile(path, f"cannot be read: {error}") from error
     return {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in state.items()}
 
 
+class _Inert:
+    """Stands for any object of a library that a checkpoint holds beside its tensors (logs, configurations)."""
+
+    def __init__(self, *_: object, **__: object) -> None:
+        """Nothing of it is used."""
+
+    def __setstate__(self, state: object) -> None:
+        """Nothing of it is kept."""
+
+
 def _read_torch(path: Path) -> State:
-    content = torch.load(path, map_location="cpu", weights_only=True)
+    """Tensors of a torch file. Its other objects are never built: each is replaced by one that does nothing."""
+    others = torch.serialization.get_unsafe_globals_in_checkpoint(path) if zipfile.is_zipfile(path) else []
+    inert: list[Any] = [(_Inert, name) for name in others]
+    with torch.serialization.safe_globals(inert):
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    if not isinstance(content, Mapping):
+        raise ValueError(f"it holds a {type(content).__name__}, not named tensors")
     content = content.get("state_dict", content.get("model", content))
     return {name: tensor for name, tensor in content.items() if isinstance(tensor, Tensor)}
 
@@ -153,29 +173,3 @@ def _check_rope(backbone: ViTBackbone, axis: str, table: Tensor, path: Path) -> 
         return
     if not torch.allclose(table, expected.to(table.device), atol=1e-4):
         raise DamagedFile(path, f"rope.freqs_{axis} is not the table of a {backbone.grid} grid of this model")
-
-
-def load_official(segmenter: Segmenter, checkpoint: Path | Mapping[str, Tensor]) -> None:
-    """Load a published Rein checkpoint into a segmenter of the same sizes.
-
-    `backbone.reins.*` goes to the adapter, `decode_head.*` to the head, and `backbone.*`, where the file has it, to the
-    backbone, which else is left as it is. Raises DamagedFile naming what does not fit.
-    """
-    path = checkpoint if isinstance(checkpoint, Path) else Path("<tensors>")
-    state = read_weights(checkpoint) if isinstance(checkpoint, Path) else checkpoint
-    adapter = _below(state, "backbone.reins.")
-    head = _below(state, "decode_head.")
-    backbone = {name: t for name, t in _below(state, "backbone.").items() if not name.startswith("reins.")}
-    if segmenter.adapter is not None:
-        load_strict(segmenter.adapter, adapter, path)
-    elif adapter:
-        raise DamagedFile(path, "has an adapter (backbone.reins.*), the method has none")
-    load_strict(segmenter.head, head, path)
-    if backbone:
-        if not isinstance(segmenter.backbone, ViTBackbone):
-            raise DamagedFile(path, "has a vision transformer, the backbone is another model")
-        load_backbone_state(segmenter.backbone, backbone, path)
-
-
-def _below(state: Mapping[str, Tensor], prefix: str) -> State:
-    return {name.removeprefix(prefix): tensor for name, tensor in state.items() if name.startswith(prefix)}

@@ -14,7 +14,7 @@ from bench.api import Segmenter
 from bench.models.backbones import build_backbone
 from bench.models.card import BackboneCard
 from bench.models.heads.mask2former import Mask2FormerHead
-from bench.models.weights import load_official
+from bench.models.official import load_official
 from bench.registry import METHODS
 from bench.spec import HeadConfig
 

@@ -1,0 +1,66 @@
+"""What the command line shows: tables on stdout, warnings and mistakes on stderr. Imports no torch."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bench.errors import BenchError
+
+if TYPE_CHECKING:
+    from bench.result import RunResult
+
+
+def show(result: RunResult, path: Path, as_json: bool) -> None:
+    from bench.report.single import document, render
+
+    if as_json:
+        print_json(document(result, path))
+        return
+    print_rich(render(result))
+    print(f"\nresult: {path}")
+
+
+def print_rich(renderable: Any, least_width: int = 0) -> None:
+    from rich.console import Console
+
+    Console(width=max(Console().width, least_width)).print(renderable)
+
+
+def print_rows(rows: list[dict[str, Any]]) -> None:
+    """A table for the eyes that fits a terminal; ``--json`` has every key."""
+    from rich.table import Table
+
+    if not rows:
+        print("none")
+        return
+    named = "name" in rows[0]
+    columns = ("name", "summary") if named else ("method", "seed", "state", "source", "unseen_mean", "path")
+    table = Table()
+    for column in columns:
+        table.add_column(column.replace("_", " "), overflow="fold", no_wrap=column != columns[-1])
+    for row in rows:
+        table.add_row(*(_cell(row[column]) for column in columns))
+    print_rich(table)
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.1f}"
+    return "" if value is None else str(value)
+
+
+def print_json(value: Any) -> None:
+    print(json.dumps(value, indent=2, allow_nan=False))
+
+
+def warn(problems: Iterable[BenchError]) -> None:
+    for problem in problems:
+        print(f"warning: {problem} (skipped)", file=sys.stderr)
+
+
+def say(line: str) -> None:
+    print(line, file=sys.stderr)

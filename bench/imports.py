@@ -1,0 +1,85 @@
+"""A published checkpoint becomes a run: its parts checked and put where a training would have left them."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import save_file
+
+from bench.checkpoint import Progress, save_checkpoint
+from bench.errors import UserError
+from bench.models.build import build_segmenter
+from bench.models.hub import file_sha256
+from bench.models.official import Parts, load_parts, split
+from bench.models.weights import read_weights
+from bench.resolve import resolve
+from bench.result import announce, read_result, read_spec, require_writable, state_folder
+from bench.run import weights_path
+from bench.spec import RunSpec, spec_hash
+
+
+def import_checkpoint(
+    checkpoint: Path,
+    method: str,
+    backbone: str,
+    protocol: str,
+    track: str,
+    *,
+    results: Path,
+    sets: Iterable[str] = (),
+    backbone_weights: Path | None = None,
+) -> RunSpec:
+    """Read a published checkpoint into a run below `results` that can be scored; returns its spec.
+
+    The backbone is the checkpoint's own, where it has one (then `backbone_weights` is refused), else that file's, else
+    the card's. Raises DamagedFile, naming the tensors, for a checkpoint that does not fit the method, the backbone and
+    the head's sizes, and UserError for options that contradict it.
+    """
+    if not checkpoint.is_file():
+        raise UserError(f"{checkpoint}: there is no such file")
+    require_writable(results)
+    parts = split(read_weights(checkpoint), checkpoint)
+    if parts.backbone and backbone_weights is not None:
+        raise UserError(f"{checkpoint} has its own backbone: leave --backbone-weights out")
+    with tempfile.TemporaryDirectory(dir=results, prefix=".import-") as folder:
+        own = _write_backbone(parts, Path(folder))
+        weights = own or backbone_weights
+        options: dict[str, Any] = {"sets": list(sets), "weights": weights}
+        spec = resolve(method, backbone, protocol, track, checkpoint=f"sha256:{file_sha256(checkpoint)}", **options)
+        segmenter = build_segmenter(spec, weights)
+        load_parts(segmenter, parts, checkpoint)
+        announce(spec, results)
+        if own is not None:
+            os.replace(own, state_folder(spec, results) / own.name)
+    done = Progress(spec_hash=spec_hash(spec), step=spec.recipe.iterations)
+    save_checkpoint(weights_path(spec, results), done, segmenter)
+    return spec
+
+
+def find_run(name: str, results: Path) -> RunSpec:
+    """The spec of a run: the path of its result or spec file, or the first digits of its hash. Raises UserError."""
+    given = Path(name)
+    if given.is_file():
+        return _spec_of(given)
+    files = [*sorted(results.glob(".runs/*/spec.json")), *sorted(results.glob(f"*/*/*/{name}*.json"))]
+    found = {spec_hash(spec): spec for spec in map(_spec_of, files) if spec_hash(spec).startswith(name.split("-s")[0])}
+    if len(found) == 1:
+        return next(iter(found.values()))
+    what = "several runs begin" if found else "no run begins"
+    raise UserError(f"{what} with {name!r} below {results}; see `python -m bench ls runs`")
+
+
+def _spec_of(path: Path) -> RunSpec:
+    return read_spec(path) if path.name == "spec.json" else read_result(path).spec
+
+
+def _write_backbone(parts: Parts, folder: Path) -> Path | None:
+    if not parts.backbone:
+        return None
+    path = folder / "backbone.safetensors"
+    save_file({name: tensor.contiguous() for name, tensor in parts.backbone.items()}, path)
+    return path
