@@ -175,6 +175,27 @@ def params(
 
 
 @app.command()
+def selftest(
+    method: Annotated[str, typer.Option(help="A method of the suite, or PACKAGE/NAME of an installed one.")],
+    backbone: Annotated[str, typer.Option(help="What it is tried on, untrained.")] = "eva02-mini",
+    as_json: AsJson = False,
+) -> None:
+    """Check that a method keeps the contract: builds, learns, moves only what it declares, saves and loads."""
+    with _interruptible():
+        from bench.registry import METHODS
+        from bench.selftest import selftest as try_out
+
+        checks = try_out(METHODS.get(method), backbone)
+        if as_json:
+            print_json([check._asdict() for check in checks])
+        else:
+            for check in checks:
+                print(f"FAILED {check.name}: {check.problem}" if check.problem else f"ok     {check.name}")
+        if any(check.problem for check in checks):
+            raise typer.Exit(1)
+
+
+@app.command()
 def report(
     results: Results = Path("results"),
     strict: Annotated[bool, typer.Option("--strict", help="Exit 1 when a result file is damaged.")] = False,
