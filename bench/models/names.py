@@ -36,8 +36,6 @@ RULES = (
     (r"^register_tokens$", "reg_token"),
     (r"\.mlp\.w12\.", ".mlp.fc1."),
     # EVA02's own
-    (r"\.attn\.q_bias$", ".attn.q_proj.bias"),
-    (r"\.attn\.v_bias$", ".attn.v_proj.bias"),
     (r"\.mlp\.w1\.", ".mlp.fc1_g."),
     (r"\.mlp\.w2\.", ".mlp.fc1_x."),
     (r"\.mlp\.w3\.", ".mlp.fc2."),
@@ -57,6 +55,8 @@ def to_timm(state: Mapping[str, Tensor]) -> State:
     for name, tensor in state.items():
         if name.startswith(ELSEWHERE) or name.endswith("position_ids"):
             continue
+        if (bias := re.fullmatch(r"(.*\.attn)\.([qv])_bias", name)) and f"{bias[1]}.{bias[2]}_proj.weight" in state:
+            name = f"{bias[1]}.{bias[2]}_proj.bias"  # official EVA02; timm keeps the name where projections are fused
         for pattern, replacement in RULES:
             name = re.sub(pattern, replacement, name)
         renamed[name] = tensor
