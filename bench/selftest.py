@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import tempfile
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
@@ -59,6 +60,7 @@ def selftest(method: MethodCard, backbone: str = "eva02-mini") -> list[Check]:
         ("frozen parts stay in eval mode", test.frozen_parts_stay_in_eval),
         ("its state survives saving and loading", test.state_survives),
         ("images of any size", test.any_size),
+        ("two threads at once", test.two_threads),
         ("the same seed builds the same model", test.same_seed_same_model),
         ("bfloat16", test.half_precision),
     ):
@@ -179,6 +181,21 @@ class _Selftest:
                 yield f"scores of an image of {size} have the shape {tuple(scores.shape)}"
             if not scores.isfinite().all():
                 yield f"scores of an image of {size} are not finite"
+
+    def two_threads(self) -> Iterator[str]:
+        """Evaluation predicts two batches at once: what a method keeps during a pass must not mix."""
+        segmenter = self.build().eval()
+        images = [torch.rand(1, 3, *SIZES[0]) for _ in range(2)]
+
+        def predict(image: Tensor) -> Tensor:
+            with torch.no_grad():
+                return segmenter.logits(image)
+
+        alone = [predict(image) for image in images]
+        with ThreadPoolExecutor(2) as pool:
+            together = list(pool.map(predict, images * 4))
+        if not all(torch.allclose(found, alone[place % 2], atol=1e-5) for place, found in enumerate(together)):
+            yield "predictions made in two threads at once differ from those made one after the other"
 
     def same_seed_same_model(self) -> Iterator[str]:
         """All that is random in building comes from torch's generator."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -33,15 +34,15 @@ class Bottleneck(nn.Module):
         for zero in (self.down.bias, self.up.weight, self.up.bias):
             nn.init.zeros_(zero)
         self.scale = scale
-        self._normed: Tensor | None = None
+        self._normed: dict[int, Tensor] = {}  # by thread: evaluation predicts two batches at once
 
     def see(self, norm: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> None:
         """Hook on the norm: what goes into the block's own MLP goes in here, too."""
-        self._normed = output
+        self._normed[threading.get_ident()] = output
 
     def add(self, block: nn.Module, inputs: tuple[Any, ...], output: Any) -> Any:
         """Hook on the block: a residual branch can be added at its end as well as beside the MLP."""
-        normed, self._normed = self._normed, None
+        normed = self._normed.pop(threading.get_ident())
         tokens = output[0] if isinstance(output, tuple) else output
         tokens = tokens + self.scale * self.up(self.down(normed).relu())
         return (tokens, *output[1:]) if isinstance(output, tuple) else tokens

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,7 @@ ROOT = Path(__file__).resolve().parent.parent
 @pytest.mark.parametrize("name", METHODS.names())
 def test_every_method_of_the_suite_passes(name: str) -> None:
     checks = selftest(METHODS.get(name))
-    assert len(checks) == 10
+    assert len(checks) == 11
     assert not [check for check in checks if check.problem]
 
 
@@ -34,6 +35,21 @@ def test_rein_passes_on_hierarchical_backbones(backbone: str) -> None:
 
 def broken(build: object) -> MethodCard:
     return MethodCard(name="broken", summary="broken", build=build)  # type: ignore[arg-type]
+
+
+class Remembers(nn.Module):
+    """An adapter that keeps a pass's tokens where another pass overwrites them."""
+
+    def __init__(self, last: int) -> None:
+        super().__init__()
+        self.bias = nn.Parameter(torch.zeros(1))
+        self.last = last
+
+    def forward(self, tokens: Tensor, block: int) -> Tensor:
+        if block == 0:
+            self.first = tokens
+        time.sleep(0)  # another thread may go on here, as it may anywhere
+        return tokens + self.bias + (self.first if block == self.last else 0)
 
 
 class Hidden(nn.Module):
@@ -66,6 +82,10 @@ def keeps_state_elsewhere(backbone: Backbone, make_head: HeadFactory, config: Me
     return Segmenter(freeze(backbone), make_head(backbone.channels), Hidden())
 
 
+def mixes_threads(backbone: Backbone, make_head: HeadFactory, config: MethodConfig) -> Segmenter:
+    return Segmenter(freeze(backbone), make_head(backbone.channels), Remembers(backbone.depth - 1))
+
+
 def does_not_learn(backbone: Backbone, make_head: HeadFactory, config: MethodConfig) -> Segmenter:
     return Segmenter(freeze(backbone), make_head(backbone.channels), lr_scale={"head.": -1.0})
 
@@ -96,6 +116,7 @@ def fails(backbone: Backbone, make_head: HeadFactory, config: MethodConfig) -> S
     [
         (moves_a_frozen_parameter, "only declared parameters move"),
         (keeps_state_elsewhere, "its state survives saving and loading"),
+        (mixes_threads, "two threads at once"),
         (does_not_learn, "two steps lower the loss"),
         (trains_nothing, "something trains"),
         (has_a_dead_parameter, "something trains"),
@@ -111,7 +132,7 @@ def test_what_is_broken_is_told(build: object, failed: str) -> None:
 
 def test_the_command_says_what_failed(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     assert cli.main(["selftest", "--method", "frozen"]) == 0
-    assert capsys.readouterr().out.count("ok ") == 10
+    assert capsys.readouterr().out.count("ok ") == 11
     monkeypatch.setattr(METHODS, "get", lambda name: broken(does_not_learn))
     assert cli.main(["selftest", "--method", "frozen", "--json"]) == 1
     assert [check["name"] for check in json.loads(capsys.readouterr().out) if check["problem"]]

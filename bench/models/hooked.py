@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, NamedTuple
 
@@ -37,11 +38,19 @@ class Anatomy(NamedTuple):
     """The only size (height, width) the model takes; None for any."""
 
 
+class _Call(NamedTuple):
+    """One forward pass: what refines the tokens, the padded image's size, and what has been found so far."""
+
+    refine: Refine | None
+    size: tuple[int, int]
+    found: dict[int, Tensor]
+
+
 class HookedBackbone(Normalised):
     """A model whose blocks are watched: what a block gives is refined before it goes on, and collected for the maps.
 
     The maps of a plain transformer are those of the blocks `out_indices`, resized to the four strides; those of a
-    hierarchical model are its stages' last blocks. Not for two threads at once.
+    hierarchical model are its stages' last blocks.
     """
 
     def __init__(
@@ -64,9 +73,7 @@ class HookedBackbone(Normalised):
         self.out_indices = out_indices or _stage_ends(depths)
         first, second, third, last = (self.widths[index] for index in self.out_indices)
         self.channels = (first, second, third, last)
-        self._refine: Refine | None = None
-        self._size = (0, 0)
-        self._found: dict[int, Tensor] = {}
+        self._calls: dict[int, _Call] = {}  # by thread: evaluation predicts two batches at once
         for index, block in enumerate(self.blocks):
             block.register_forward_hook(_Watch(self, index))
 
@@ -84,29 +91,30 @@ class HookedBackbone(Normalised):
         if self._anatomy.fixed not in (None, size):
             raise UserError(f"this backbone takes images of {self._anatomy.fixed} pixels only, not {size}")
         prepared = self.prepare(images, max(self._anatomy.cells))
-        self._refine, self._size, self._found = refine, (int(prepared.shape[-2]), int(prepared.shape[-1])), {}
+        call = _Call(refine, (int(prepared.shape[-2]), int(prepared.shape[-1])), {})
+        self._calls[threading.get_ident()] = call
         try:
             self._anatomy.run(prepared)
-            return [
-                at_stride(self._found[index], self._cells[index], stride, size)
-                for index, stride in zip(self.out_indices, STRIDES, strict=True)
-            ]
         finally:
-            self._refine, self._found = None, {}
+            del self._calls[threading.get_ident()]
+        return [
+            at_stride(call.found[index], self._cells[index], stride, size)
+            for index, stride in zip(self.out_indices, STRIDES, strict=True)
+        ]
 
     def after(self, index: int, output: Tensor) -> Tensor:
         """Refine and collect what block `index` gave; returns what goes on in its place."""
-        cell = self._cells[index]
-        grid = (self._size[0] // cell, self._size[1] // cell)
+        call, cell = self._calls[threading.get_ident()], self._cells[index]
+        grid = (call.size[0] // cell, call.size[1] // cell)
         prefix = output.shape[1] - grid[0] * grid[1] if self._anatomy.layout == "tokens" else 0
-        if self._refine is not None:
-            refined = self._refine(_flat(output, self._anatomy.layout)[:, prefix:], index)
+        if call.refine is not None:
+            refined = call.refine(_flat(output, self._anatomy.layout)[:, prefix:], index)
             output = (
                 torch.cat([output[:, :prefix], refined], 1) if prefix else _like(refined, output, self._anatomy.layout)
             )
         if index in self.out_indices:
             tokens = _flat(output, self._anatomy.layout)[:, prefix:]
-            self._found[index] = tokens.transpose(1, 2).unflatten(2, grid)
+            call.found[index] = tokens.transpose(1, 2).unflatten(2, grid)
         return output
 
 
