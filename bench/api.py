@@ -14,7 +14,7 @@ import torch
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
-from bench.errors import UserError
+from bench.errors import PrerequisiteError, UnknownName, UserError
 
 __all__ = [
     "Backbone",
@@ -22,10 +22,15 @@ __all__ = [
     "HeadFactory",
     "MethodCard",
     "MethodConfig",
+    "NoBackbone",
+    "OwnModel",
+    "PrerequisiteError",
     "Refine",
     "Segmenter",
+    "UnknownName",
     "UserError",
     "freeze",
+    "mismatches",
 ]
 
 Refine = Callable[[Tensor, int], Tensor]
@@ -67,6 +72,16 @@ class Backbone(nn.Module):
         `refine` is called on the patch tokens after every block; what it returns goes on to the next block.
         """
         raise NotImplementedError  # a contract: the backbone or head that is built fills it in
+
+
+class NoBackbone(Backbone):
+    """Given to a method that brings its own model: no parameters, no maps; `config` is `OwnModel.model` of the run."""
+
+    channels = (0, 0, 0, 0)
+
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        super().__init__()
+        self.config = config
 
 
 class Head(nn.Module):
@@ -135,7 +150,6 @@ class Segmenter(nn.Module):
         self.adapter = adapter
         self._lr_scale = dict(lr_scale or {})
         self._no_decay = no_decay + tuple(f"head.{name}" for name in head.no_decay)
-        self._norm_modules = {name for name, module in self.named_modules() if _is_norm(module)}
 
     def _features(self, images: Tensor) -> tuple[list[Tensor], Tensor | None]:
         features = self.backbone(images, cast("Refine | None", self.adapter))
@@ -172,7 +186,7 @@ class Segmenter(nn.Module):
 
     def no_decay(self, name: str) -> bool:
         """Whether the parameter `name` is exempt from weight decay."""
-        return name.startswith(self._no_decay) or name.rpartition(".")[0] in self._norm_modules
+        return name.startswith(self._no_decay) or _is_norm(self.get_submodule(name.rpartition(".")[0]))
 
     def trainable_names(self) -> list[str]:
         """Names of the parameters that train, in the module's order."""
@@ -231,6 +245,18 @@ def _is_norm(module: nn.Module) -> bool:
     return isinstance(module, known) or type(module).__name__.endswith("Norm")
 
 
+@dataclass(frozen=True)
+class OwnModel:
+    """What a method that brings its own model puts into the run's identity, in place of a backbone's card."""
+
+    settings: MethodConfig
+    """The method's options as the run records them: contents and checksums, no paths."""
+    model: Mapping[str, Any]
+    """All that decides the model, as JSON values: recorded as the run's `backbone_config`."""
+    weights: str = "random"
+    """`sha256:<hex>` of the weights that training starts from."""
+
+
 BuildFn = Callable[[Backbone, HeadFactory, Any], Segmenter]
 
 
@@ -240,6 +266,8 @@ class MethodCard:
 
     `recipe` and `head` hold the method's own overrides of the training recipe and of the head's configuration; the
     protocol's settings go over them.
+    `own_model` makes it a method without a backbone (`--backbone none`, no head of the suite): called with the options
+    as given and the number of classes, it reads what they name; `build` then gets a `NoBackbone` and what it returned.
     """
 
     name: str
@@ -249,3 +277,4 @@ class MethodCard:
     citation: str = ""
     recipe: Mapping[str, Any] = field(default_factory=dict)
     head: Mapping[str, Any] = field(default_factory=dict)
+    own_model: Callable[[Any, int], OwnModel] | None = None

@@ -43,7 +43,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stdou
 def run(
     method: Annotated[str, typer.Option(help="How the backbone is adapted; see `ls methods`.")],
     backbone: Annotated[
-        str, typer.Option(help="A family, an exact name (see `ls backbones`), timm:NAME or hf:REPOSITORY.")
+        str, typer.Option(help="A family, a name (see `ls backbones`), timm:NAME, hf:REPOSITORY, or none.")
     ],
     protocol: Annotated[str, typer.Option(help="What is trained on and scored; see `ls protocols`.")] = "streets",
     track: Annotated[str, typer.Option(help="How images are put through the model and scored.")] = "native",
@@ -158,10 +158,10 @@ def params(
     """Count the trainable parameters of backbones and methods at full size; needs no weights and no memory."""
     with _interruptible():
         from bench.models.card import names
-        from bench.params import counts
+        from bench.params import counts, methods_on_backbones
         from bench.registry import METHODS
 
-        methods = [METHODS.check(name) for name in method or METHODS.names()]
+        methods = [METHODS.check(name) for name in method or methods_on_backbones()]
         from bench.progress import Bars
 
         with Bars() as bars:

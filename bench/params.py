@@ -25,6 +25,11 @@ from bench.spec import HeadConfig
 PUBLISHED = {"patch_size": 16, "img_size": (512, 512)}
 
 
+def methods_on_backbones() -> list[str]:
+    """Names of the suite's methods that adapt a backbone; the others bring their own model."""
+    return [name for name in METHODS.names() if METHODS.get(name).own_model is None]
+
+
 class Count(NamedTuple):
     """Parameters of one backbone with one method; None, with a note, where the method does not fit the backbone."""
 
@@ -55,6 +60,9 @@ def _of_card(card: BackboneCard, methods: Sequence[str]) -> Iterator[Count]:
         plain = build_backbone(card)
         for name in methods:
             method: MethodCard = METHODS.get(name)
+            if method.own_model is not None:
+                yield Count(card.name, name, None, None, None, f"{name}: it brings its own model")
+                continue
             head = ConfiguredHead(HeadConfig.model_validate(method.head), len(CLASSES))
             try:
                 segmenter = method.build(copy.deepcopy(plain), head, method.config())

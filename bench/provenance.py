@@ -16,8 +16,8 @@ from bench.result import Provenance
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = (
-    *("torch", "torchvision", "timm", "numpy", "scipy", "numba", "opencv-python-headless"),
-    *("safetensors", "pydantic", "lightning-fabric"),
+    *("torch", "torchvision", "timm", "transformers", "numpy", "scipy", "numba", "opencv-python-headless"),
+    *("safetensors", "pydantic", "lightning-fabric", "mmsegmentation", "mmdet", "mmengine", "mmcv-lite", "mmcv"),
 )
 CODE = ("bench", "methods", "datasets", "pyproject.toml")
 """What can change a number: only a change in here makes a run 'dirty' (results themselves do not)."""

@@ -81,7 +81,7 @@ class Registry(Generic[T]):
         return (ast.get_docstring(tree) or "").partition("\n")[0]
 
     def digest(self, name: str) -> str | None:
-        """16 hex digits that change when the plugin's own file does; None where there is no such file."""
+        """16 hex digits that change when the plugin's own files do; None where there are none."""
         if name in self.names():
             path = self._file(name)
         else:
@@ -89,7 +89,9 @@ class Registry(Generic[T]):
             if found is None or found.origin is None:
                 return None
             path = Path(found.origin)
-        return hashlib.sha256(path.read_bytes()).hexdigest()[:16] if path.is_file() else None
+        files = sorted(path.parent.rglob("*.py")) if path.name == "__init__.py" else [path]
+        code = b"".join(file.read_bytes() for file in files if file.is_file())
+        return hashlib.sha256(code).hexdigest()[:16] if code else None
 
     def _file(self, name: str) -> Path:
         module = self.folder / f"{name}.py"

@@ -16,10 +16,11 @@ from bench.data import cards
 from bench.errors import UnknownName, UserError, what_is_wrong
 from bench.models import card as backbone_cards
 from bench.models import hub
+from bench.own_model import check_backbone, own_model
 from bench.protocols import Protocol, load_protocol
 from bench.protocols import names as protocol_names
 from bench.registry import METHODS
-from bench.spec import HeadConfig, Precision, Recipe, RunSpec
+from bench.spec import NO_BACKBONE, HeadConfig, Precision, Recipe, RunSpec
 
 if TYPE_CHECKING:
     from bench.models.card import BackboneCard
@@ -53,15 +54,17 @@ def resolve(
     sets: Iterable[str] = (),
     weights: Path | None = None,
     checkpoint: str | None = None,
+    complete: bool = True,
 ) -> RunSpec:
     """The complete RunSpec. Raises UnknownName or UserError, in one line, for anything that does not hold.
 
     `weights` names the backbone's file, or the folder of an `hf:` model, in place of the card's own. `checkpoint` is
-    the hash of a published checkpoint that is imported instead of training.
+    the hash of a published checkpoint that is imported instead of training. Without `complete`, a method's own model
+    stays unread: no protocol can name it, only `--set`.
     """
     rules = load_protocol(protocol)
     METHODS.check(method)
-    card = _backbone(backbone, rules, weights)
+    card = None if backbone == NO_BACKBONE else _backbone(backbone, rules, weights)
     chosen_track = rules.track(track)
     plugin = METHODS.get(method)
     config_type: type[BaseModel] = plugin.config
@@ -71,14 +74,18 @@ def resolve(
     own_recipe = for_method.pop("recipe", {})
     recipe = {**plugin.recipe, **rules.recipe, **own_recipe}
     top = {setting.field: setting.value for setting in settings if setting.part == "spec"}
+    config = _part(config_type, "method", for_method, settings)
+    check_backbone(plugin, backbone)
+    start = (
+        own_model(plugin, config, settings, weights, complete)
+        if card is None
+        else _on_card(card, config, rules.backbone_settings(track), settings, weights)
+    )
     return _build(
         RunSpec,
         {
             "method": method,
-            "method_config": _part(config_type, "method", for_method, settings).model_dump(mode="json"),
-            "backbone": card.name,
-            "backbone_config": _backbone_config(card, rules.backbone_settings(track), settings),
-            "weights": _weights(card, top.get("weights"), weights),
+            **start,
             "head": _part(HeadConfig, "head", {**plugin.head, **rules.head}, settings),
             "protocol": rules.name,
             "source": rules.source,
@@ -103,7 +110,10 @@ def departures(spec: RunSpec, weights: Path | None = None) -> dict[str, Any]:
     if spec.protocol not in protocol_names():
         return {}
     sets = ["weights=random"]  # so that no file is looked for
-    own = resolve(spec.method, spec.backbone, spec.protocol, spec.track.name, spec.seed, sets=sets, weights=weights)
+    named = (spec.method, spec.backbone, spec.protocol, spec.track.name, spec.seed)
+    own = resolve(*named, sets=sets, weights=weights, complete=False)
+    if spec.backbone == NO_BACKBONE:  # the method's options name the model; its hundreds of settings say no more
+        own = own.model_copy(update={"backbone_config": spec.backbone_config})
     mine, theirs = spec.model_dump(mode="json"), own.model_dump(mode="json")
     found = {name: mine[name] for name in ("precision", "compile", "checkpoint") if mine.get(name) != theirs.get(name)}
     for part in ("recipe", "head", "method_config", "backbone_config"):
@@ -179,6 +189,19 @@ def _backbone(name: str, protocol: Protocol, folder: Path | None) -> BackboneCar
         known = {*backbone_cards.names(), *protocol.backbones, "timm:NAME", "hf:REPOSITORY"}
         raise UnknownName("backbone", name, known)
     return backbone_cards.load_card(exact, folder)
+
+
+def _on_card(
+    card: BackboneCard, config: BaseModel, of_track: Mapping[str, Any], settings: Iterable[Setting], given: Path | None
+) -> dict[str, Any]:
+    """The part of the spec that says what is trained: a method on a backbone."""
+    wanted = [setting.value for setting in settings if setting.part == "spec" and setting.field == "weights"]
+    return {
+        "method_config": config.model_dump(mode="json"),
+        "backbone": card.name,
+        "backbone_config": _backbone_config(card, of_track, settings),
+        "weights": _weights(card, wanted[-1] if wanted else None, given),
+    }
 
 
 def _backbone_config(card: BackboneCard, of_track: Mapping[str, Any], settings: Iterable[Setting]) -> dict[str, Any]:

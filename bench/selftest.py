@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bench.api import MethodCard, MethodConfig, Segmenter
+from bench.api import MethodCard, MethodConfig, Segmenter, UserError
 from bench.checkpoint import Progress, load_checkpoint, save_checkpoint
 from bench.data.labels import CLASSES
 from bench.data.reader import open_dataset
@@ -47,8 +47,10 @@ class Check(NamedTuple):
 def selftest(method: MethodCard, backbone: str = "eva02-mini") -> list[Check]:
     """Try `method` with its own defaults on an untrained backbone; every check is made, whatever the others find.
 
-    A method that cannot be built is not checked further.
+    A method that cannot be built is not checked further. Raises UserError for one that brings its own model.
     """
+    if method.own_model is not None:
+        raise UserError(f"method {method.name} brings its own model: there is nothing to try on a backbone")
     test = _Selftest(method, backbone)
     checks = [_try("its card is complete", test.card_is_complete), _try("it builds", test.builds)]
     if checks[-1].problem:

@@ -14,6 +14,9 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 SPEC_VERSION: Literal[1] = 1
 
+NO_BACKBONE = "none"
+"""Stands for the backbone of a method that brings its own model."""
+
 Group = Literal["source", "unseen", "weather", "corruption"]
 Precision = Literal["fp32", "bf16"]
 Positive = Annotated[int, Field(gt=0)]
@@ -120,9 +123,9 @@ class RunSpec(Frozen):
     method: str
     method_config: dict[str, Any]
     backbone: str
-    """Exact name of a backbone card."""
+    """Exact name of a backbone card; "none" where the method brings its own model (and `head` is not used)."""
     backbone_config: dict[str, Any] = Field(default_factory=dict)
-    """What of the card decides the features: architecture, patch size, taps, mean and std."""
+    """What of the card decides the features: architecture, patch size, taps, mean and std; or the method's model."""
     weights: Annotated[str, Field(pattern=r"^(sha256:[0-9a-f]{64}|random)$")]
     head: HeadConfig
     protocol: str

@@ -24,6 +24,8 @@ DISTRIBUTIONS = {
     "cv2": "opencv-python-headless",
     "huggingface_hub": "huggingface-hub",
     "lightning_fabric": "lightning-fabric",
+    "mmcv": "mmcv-lite",
+    "mmseg": "mmsegmentation",
     "sklearn": "scikit-learn",
 }
 """Import name -> distribution, where they differ."""
@@ -84,9 +86,10 @@ def test_nobody_imports_the_command_line() -> None:
 def test_every_library_is_declared() -> None:
     """What a fresh environment would miss: imports that pyproject.toml does not ask for."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    needed, tested = project["dependencies"], project["optional-dependencies"]["test"]
+    needed, extras = project["dependencies"], project["optional-dependencies"]
     own = {path.stem for path in SOURCES} | {"bench", "methods"} | set(sys.stdlib_module_names)
-    for folder, requirements in (("bench", needed), ("methods", needed), ("tests", needed + tested)):
+    places = {"bench": needed, "methods": needed + extras["mmseg"], "tests": needed + extras["test"] + extras["mmseg"]}
+    for folder, requirements in places.items():
         declared = {re.split(r"[<>=]", line)[0] for line in requirements}
         paths = [path for path in SOURCES if path.is_relative_to(ROOT / folder)]
         roots = {name.partition(".")[0] for path in paths for name in imported(path)} - own - {""}

@@ -10,8 +10,7 @@ import torch
 from bench import cli
 from bench.models import card as cards
 from bench.models.backbones import build_backbone
-from bench.params import Count, counts
-from bench.registry import METHODS
+from bench.params import Count, counts, methods_on_backbones
 
 PUBLISHED = {
     # Rein, arXiv 2312.04265, tables 1 and 2, in millions: full fine-tuning,
@@ -38,8 +37,9 @@ HEAD = 20_565_204
 
 @pytest.mark.parametrize("backbone", cards.names())
 def test_every_card_with_every_method_at_full_size(backbone: str) -> None:
-    rows = {row.method: row for row in counts([backbone], METHODS.names())}
-    assert list(rows) == METHODS.names()
+    rows = {row.method: row for row in counts([backbone], methods_on_backbones())}
+    assert list(rows) == methods_on_backbones()
+    assert set(rows) >= {"rein", "full", "frozen", "linear", "lora", "vpt", "adaptformer", "bitfit", "partial"}
     plain = {"rein", "full", "frozen", "linear", "partial", "bitfit"}
     assert all(rows[method].total for method in plain)
     assert all(row.note for row in rows.values() if row.total is None), "what does not fit says why"
@@ -79,5 +79,7 @@ def test_native_sizes_are_the_cards(capsys: pytest.CaptureFixture[str]) -> None:
 def test_the_table_names_what_does_not_fit(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["params", "--backbone", "resnet50", "--method", "lora", "--method", "rein"]) == 0
     assert "lora: this backbone has no attention" in capsys.readouterr().out
+    assert cli.main(["params", "--backbone", "resnet50", "--method", "mmseg"]) == 0
+    assert "mmseg: it brings its own model" in capsys.readouterr().out
     assert cli.main(["params", "--backbone", "resnet5"]) == 2
     assert "did you mean 'resnet50'?" in capsys.readouterr().err

@@ -64,6 +64,14 @@ def test_the_digest_changes_with_the_file(plugins) -> None:
     assert plugins.digest("alpha") != before
 
 
+def test_the_digest_of_a_package_changes_with_any_of_its_files(plugins) -> None:
+    before = plugins.digest("package")
+    (plugins.folder / "package" / "part.py").write_text("x = 1\n")
+    after = plugins.digest("package")
+    (plugins.folder / "package" / "part.py").write_text("x = 2\n")
+    assert len({before, after, plugins.digest("package")}) == 3
+
+
 def test_a_file_without_a_plugin_is_named(plugins) -> None:
     with pytest.raises(DamagedFile, match=r"empty\.py.*must define CARD"):
         plugins.get("empty")

@@ -15,13 +15,14 @@ from torch import Tensor, nn
 
 from bench import cli
 from bench.api import Backbone, Head, HeadFactory, MethodCard, MethodConfig, Segmenter, freeze
+from bench.params import methods_on_backbones
 from bench.registry import METHODS
 from bench.selftest import selftest
 
 ROOT = Path(__file__).resolve().parent.parent
 
 
-@pytest.mark.parametrize("name", METHODS.names())
+@pytest.mark.parametrize("name", methods_on_backbones())
 def test_every_method_of_the_suite_passes(name: str) -> None:
     checks = selftest(METHODS.get(name))
     assert len(checks) == 11
@@ -137,6 +138,8 @@ def test_the_command_says_what_failed(capsys: pytest.CaptureFixture[str], monkey
     assert cli.main(["selftest", "--method", "frozen", "--json"]) == 1
     assert [check["name"] for check in json.loads(capsys.readouterr().out) if check["problem"]]
     monkeypatch.undo()
+    assert cli.main(["selftest", "--method", "mmseg"]) == 2
+    assert "brings its own model" in capsys.readouterr().err
     assert cli.main(["selftest", "--method", "forzen"]) == 2
     assert "did you mean 'frozen'?" in capsys.readouterr().err
 

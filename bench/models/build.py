@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from bench.api import MethodCard, Segmenter
+from bench.api import MethodCard, NoBackbone, Segmenter
 from bench.data.labels import CLASSES
 from bench.errors import UserError
 from bench.models.backbones import build_backbone
@@ -15,7 +15,7 @@ from bench.models.heads import ConfiguredHead
 from bench.models.hub import weights_id
 from bench.models.weights import load_backbone
 from bench.registry import METHODS
-from bench.spec import RunSpec
+from bench.spec import NO_BACKBONE, RunSpec
 
 
 def build_segmenter(spec: RunSpec, weights: Path | None = None) -> Segmenter:
@@ -24,6 +24,8 @@ def build_segmenter(spec: RunSpec, weights: Path | None = None) -> Segmenter:
     `weights` names the backbone's file where it is not the card's. Raises PrerequisiteError when weights are missing,
     DamagedFile when the file is not its card's, and UserError when they are not those of the spec.
     """
+    if spec.backbone == NO_BACKBONE:
+        return _with_own_model(spec)
     card = load_card(spec.backbone, weights).with_config(spec.backbone_config)
     torch.manual_seed(spec.seed)
     backbone = build_backbone(card)
@@ -37,3 +39,12 @@ def build_segmenter(spec: RunSpec, weights: Path | None = None) -> Segmenter:
     make_head = ConfiguredHead(spec.head, len(CLASSES))
     segmenter = method.build(backbone, make_head, method.config.model_validate(spec.method_config))
     return segmenter.train()
+
+
+def _with_own_model(spec: RunSpec) -> Segmenter:
+    """The segmenter of a method that needs no backbone; the factory it is given is not meant to be called."""
+    method: MethodCard = METHODS.get(spec.method)
+    torch.manual_seed(spec.seed)
+    make_head = ConfiguredHead(spec.head, len(CLASSES))
+    config = method.config.model_validate(spec.method_config)
+    return method.build(NoBackbone(spec.backbone_config), make_head, config).train()

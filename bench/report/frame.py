@@ -10,7 +10,7 @@ import pandas as pd
 from bench.report.scores import scores
 from bench.report.single import COST
 from bench.result import RunResult
-from bench.spec import series_hash
+from bench.spec import NO_BACKBONE, series_hash
 
 TARGET = "target:"
 """Prefix of the columns that hold one target's mIoU."""
@@ -62,7 +62,9 @@ def _variants(results: Iterable[RunResult]) -> dict[str, str]:
     for result in results:
         spec = result.spec
         family = (spec.protocol, spec.track.name, spec.backbone, spec.method, str(spec.weights == "random"))
-        settings = _flatten(spec.model_dump(mode="json", exclude={"seed"}))
+        # A method's own model has hundreds of settings; the method names it in its config.
+        hidden = {"seed", "backbone_config"} if spec.backbone == NO_BACKBONE else {"seed"}
+        settings = _flatten(spec.model_dump(mode="json", exclude=hidden))
         families.setdefault(family, {})[series_hash(spec)] = settings
         departed[series_hash(spec)] = result.settings
     names = {}
