@@ -33,9 +33,8 @@ def methods() -> list[Row]:
 def backbones() -> list[Row]:
     """Every backbone card."""
     loaded = [backbone_cards.load_card(name) for name in backbone_cards.names()]
-    return [
-        {"name": card.name, "family": card.family, "summary": card.summary, "licence": card.licence} for card in loaded
-    ]
+    shown = ("name", "family", "summary", "licence", "pretraining", "seen", "source", "architecture")
+    return [card.model_dump(mode="json", include=set(shown)) for card in loaded]
 
 
 def all_protocols() -> list[Row]:

@@ -129,7 +129,7 @@ PerImage = Mapping[str, npt.NDArray[np.integer[Any]]]
 
 def result_path(spec: RunSpec, root: Path) -> Path:
     """``<root>/<protocol>/<backbone>/<method>/<spec12>-s<seed>.json``."""
-    folder = root / spec.protocol / spec.backbone.replace("/", "--") / spec.method.replace("/", "--")
+    folder = root / spec.protocol / spec.backbone.replace("/", "--").replace(":", "-") / spec.method.replace("/", "--")
     return folder / f"{spec_hash(spec)[:12]}-s{spec.seed}.json"
 
 

@@ -6,7 +6,7 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from bench.errors import DamagedFile, UnknownName, UserError, what_is_wrong
 
@@ -58,6 +58,12 @@ class BackboneCard(BaseModel):
     pretraining: str = ""
     seen: dict[str, Seen] = Field(default_factory=dict)
     """Whether a family of data sets (cityscapes, gta5, ...) was in the pre-training data; `*`: those not named."""
+
+    @model_validator(mode="after")
+    def _patches_fit(self) -> BackboneCard:
+        if self.patch_size and self.img_size and any(side % self.patch_size for side in self.img_size):
+            raise ValueError(f"img_size {self.img_size} is no multiple of patch_size {self.patch_size}")
+        return self
 
     def config(self) -> dict[str, Any]:
         """What of the card decides the features, as JSON values: goes into the run's identity."""

@@ -5,8 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import socket
 from functools import lru_cache
 from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 from bench.errors import DamagedFile, PrerequisiteError
 from bench.models.card import BackboneCard
@@ -15,6 +18,7 @@ WEIGHTS_FOLDER = "DGSS_BENCH_WEIGHTS"
 """Environment variable: the folder of weights that do not ship with the suite."""
 MODELS = Path(__file__).parent
 HUB_FILE = "model.safetensors"
+CONNECT_SECONDS = 5.0
 
 
 def weights_path(card: BackboneCard, given: Path | None = None) -> Path:
@@ -75,6 +79,22 @@ def _folder() -> Path:
     return Path(os.environ.get(WEIGHTS_FOLDER) or "~/.cache/dgss-bench/weights").expanduser()
 
 
+def hub_is_reachable() -> bool:
+    """Whether a connection to the hub can be made at all: without one its client tries again for half a minute."""
+    from huggingface_hub import constants
+
+    if constants.HF_HUB_OFFLINE:
+        return False
+    if getproxies():
+        return True  # a direct connection would say nothing
+    address = urlsplit(constants.ENDPOINT)
+    try:
+        with socket.create_connection((address.hostname, address.port or 443), timeout=CONNECT_SECONDS):
+            return True
+    except OSError:
+        return False
+
+
 def _from_hub(repository: str) -> Path | None:
     """The hub's file, from its cache or by download; None where neither works."""
     from huggingface_hub import hf_hub_download, try_to_load_from_cache
@@ -83,6 +103,8 @@ def _from_hub(repository: str) -> Path | None:
     cached = try_to_load_from_cache(repository, HUB_FILE)
     if isinstance(cached, str):
         return Path(cached)
+    if not hub_is_reachable():
+        return None
     try:
         return Path(hf_hub_download(repository, HUB_FILE))
     except (LocalEntryNotFoundError, HfHubHTTPError, OSError):

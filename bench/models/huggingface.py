@@ -21,6 +21,7 @@ from bench.api import mismatches
 from bench.errors import DamagedFile, PrerequisiteError, UserError
 from bench.models.card import BackboneCard
 from bench.models.hooked import Anatomy, HookedBackbone, Layout
+from bench.models.hub import hub_is_reachable
 from bench.models.timm_models import thirds
 from bench.models.vit import Normalised
 
@@ -37,7 +38,7 @@ def describe(repository: str, folder: Path | None) -> dict[str, Any]:
     """
     source = _source(repository, folder)
     try:
-        config = AutoConfig.from_pretrained(source)
+        config = AutoConfig.from_pretrained(source, local_files_only=folder is not None or not hub_is_reachable())
     except (OSError, ValueError) as error:
         advice = "give a folder with its config.json and model.safetensors with --weights"
         raise PrerequisiteError(f"hf:{repository}: no configuration ({_first_line(error)}); {advice}") from error
@@ -162,7 +163,7 @@ def _normalisation(source: str) -> dict[str, Any]:
     from transformers.utils.hub import cached_file
 
     try:
-        path = cached_file(source, "preprocessor_config.json")
+        path = cached_file(source, "preprocessor_config.json", local_files_only=not hub_is_reachable())
         found = json.loads(Path(str(path)).read_text(encoding="utf-8"))
         return {"mean": found["image_mean"], "std": found["image_std"]}
     except (OSError, KeyError, ValueError):

@@ -104,6 +104,8 @@ def describe(architecture: str) -> dict[str, Any]:
     kind = model_class(architecture)
     with torch.device("meta"):
         model = _create(architecture)
+    if not issubclass(kind, Eva | VisionTransformer):
+        anatomy_of(model)  # raises for what cannot be a backbone
     fields: dict[str, Any] = {
         "architecture": f"{base}.{config.tag}" if config.tag else base,
         "mean": config.mean,
