@@ -14,8 +14,10 @@ from bench import cli, protocols
 from bench import resolve as resolve_module
 from bench.data.cards import Card
 from bench.models import build as build_module
-from bench.models.card import BackboneCard
+from bench.models import card as cards
+from bench.models.timm_models import describe
 from bench.registry import Registry
+from bench.selftest import selftest
 from bench.spec import Target
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
@@ -49,14 +51,12 @@ def test_the_documented_method_trains(methods) -> None:
     spec = resolve_module.resolve("bias", "eva02", sets=["weights=random", "start=0.01"])
     segmenter = build_module.build_segmenter(spec)
     names = segmenter.trainable_names()
-    assert "adapter.vectors" in names
+    assert "adapter.vectors.0" in names
     assert not any(name.startswith("backbone.") for name in names)
-    assert segmenter.no_decay("adapter.vectors")
+    assert segmenter.no_decay("adapter.vectors.0")
     images, labels = torch.rand(1, 3, 64, 128), torch.randint(0, 19, (1, 64, 128))
     torch.stack(list(segmenter.loss(images, labels).values())).sum().backward()
-    gradient = segmenter.adapter.vectors.grad
-    assert gradient is not None
-    assert (gradient.abs().sum(dim=1) > 0).all()
+    assert all((vector.grad.abs() > 0).any() for vector in segmenter.adapter.vectors)
     assert segmenter.logits(images).shape == (1, 19, 64, 128)
 
 
@@ -64,8 +64,26 @@ def test_the_documented_cards_hold() -> None:
     card, target = snippets("adding_a_dataset.md", "toml")
     assert Card.model_validate(tomllib.loads(card)).name == "streets-fog-large"
     Target.model_validate(tomllib.loads(f"target = {target}")["target"])
-    (backbone,) = snippets("adding_a_backbone.md", "toml")
-    assert BackboneCard.model_validate({"name": "dinov2-base", **tomllib.loads(backbone)}).family == "dinov2"
+
+
+def test_the_documented_backbone_is_added_by_its_card_alone(tmp_path, monkeypatch) -> None:
+    (text,) = snippets("adding_a_backbone.md", "toml")
+    (tmp_path / "dfn-clip-base.toml").write_text(text, encoding="utf-8")
+    monkeypatch.setattr(cards, "CARDS", tmp_path)
+    card = cards.load_card("dfn-clip-base")
+    known = describe(card.architecture)
+    assert (card.mean, card.std, card.hub, card.img_size) == tuple(
+        known[field] for field in ("mean", "std", "hub", "img_size")
+    )
+    assert (card.was_seen("gta5"), card.was_seen("acdc")) == ("unknown", "unknown")
+    spec = resolve_module.resolve("rein", "dfn-clip-base", sets=["weights=random"])
+    segmenter = build_module.build_segmenter(spec)
+    with torch.no_grad():
+        assert segmenter.eval().logits(torch.rand(1, 3, 64, 128)).shape == (1, 19, 64, 128)
+    (method,) = [line for line in snippets("adding_a_backbone.md", "")[0].splitlines() if "timm:" in line]
+    words = method.split()
+    name = words[words.index("--backbone") + 1]
+    assert cards.load_card(name).config() == card.config(), "without a card timm says the same"
 
 
 def test_documented_commands_name_real_verbs_and_options(capsys) -> None:
@@ -81,6 +99,10 @@ def test_documented_commands_name_real_verbs_and_options(capsys) -> None:
         assert cli.main([command[0], "--help"]) == 0
         text = capsys.readouterr().out
         assert all(word.partition("=")[0] in text for word in command if word.startswith("--")), command
+
+
+def test_the_documented_method_passes_the_documented_selftest(methods) -> None:
+    assert not [check for check in selftest(methods.get("bias")) if check.problem]
 
 
 def test_the_documented_protocol_resolves(tmp_path, monkeypatch) -> None:

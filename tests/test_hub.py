@@ -128,6 +128,24 @@ def test_patches_of_14_run_as_they_are_or_converted_and_the_spec_says_which() ->
         build_backbone(load_card("sam-base").with_config({"patch_size": 8}))
 
 
+def test_maps_of_stages_can_be_normed_as_published() -> None:
+    plain = load_card("timm:convnext_atto")
+    normed = plain.with_config({"map_norm": True})
+    assert "map_norm" not in plain.config()
+    assert normed.config()["map_norm"] is True
+    torch.manual_seed(0)
+    first = build_backbone(plain).eval()
+    torch.manual_seed(0)
+    second = build_backbone(normed).eval()
+    image = torch.rand(1, 3, 64, 96)
+    with torch.no_grad():
+        for before, after in zip(first(image), second(image), strict=True):
+            layer = torch.nn.LayerNorm(before.shape[1], eps=1e-6)
+            torch.testing.assert_close(layer(before.movedim(1, -1)).movedim(-1, 1), after)
+    with pytest.raises(UserError, match="hierarchical"):
+        resolve("rein", "dinov2-small", sets=[RANDOM, "backbone.map_norm=true"])
+
+
 def test_a_track_may_ask_for_patches_of_16(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = protocols.load_protocol("streets")
     asked = {"patch_size": 16, "img_size": [512, 512], "mean": [0.5, 0.5, 0.5]}

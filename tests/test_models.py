@@ -17,6 +17,7 @@ from bench.models import hub, weights
 from bench.models.backbones import build_backbone
 from bench.models.card import BackboneCard, load_card
 from bench.models.rotary import RotaryAttention
+from bench.models.timm_models import describe
 from bench.models.vit import ViTBackbone, resize_positions
 
 EVA: dict[str, Any] = {
@@ -63,6 +64,16 @@ def test_every_card_loads_and_names_its_weights(name: str) -> None:
     assert card.hub or card.shipped
     assert card.licence
     assert set(card.config()) >= {"architecture", "kwargs", "patch_size", "mean", "std", "resize"}
+
+
+@pytest.mark.parametrize("name", [name for name in cards.names() if name != "eva02-mini"])
+def test_cards_say_what_timm_says(name: str) -> None:
+    """A wrong mean or tag would cost points without a word: the numbers are held against timm's registry."""
+    card, known = load_card(name), describe(load_card(name).architecture)
+    assert card.architecture == known["architecture"], "the tag is one that timm has"
+    for field in ("mean", "std", "hub", "patch_size", "img_size", "out_indices"):
+        assert getattr(card, field) == known.get(field), field
+    assert card.licence.lower().replace(" ", "-") == known["licence"]
 
 
 def test_unknown_card_gets_a_suggestion() -> None:

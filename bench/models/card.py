@@ -39,6 +39,8 @@ class BackboneCard(BaseModel):
     """Blocks of a plain transformer whose outputs become the maps; None for thirds, as published."""
     mean: Triple = (0.485, 0.456, 0.406)
     std: Triple = (0.229, 0.224, 0.225)
+    map_norm: bool = False
+    """Whether each map of a hierarchical model goes through a layer norm without parameters: Rein's published ConvNeXt."""
     resize: Resize = "bicubic"
     """How patch kernels of another size are resized when loading: plain bicubic (as published Rein weights need it) or
     timm's pseudo-inverse (FlexiViT). Position embeddings are resized bicubically either way."""
@@ -63,12 +65,16 @@ class BackboneCard(BaseModel):
     def _patches_fit(self) -> BackboneCard:
         if self.patch_size and self.img_size and any(side % self.patch_size for side in self.img_size):
             raise ValueError(f"img_size {self.img_size} is no multiple of patch_size {self.patch_size}")
+        if self.map_norm and self.out_indices is not None:
+            raise ValueError("map_norm is for hierarchical models, whose maps are those of their stages")
         return self
 
     def config(self) -> dict[str, Any]:
         """What of the card decides the features, as JSON values: goes into the run's identity."""
         fields = self.model_dump(mode="json", include=CONFIG)
-        return fields if self.loader == "timm" else fields | {"loader": self.loader}
+        # Fields that came later stay out while they have their default: runs made before keep their identity.
+        fields |= {} if self.loader == "timm" else {"loader": self.loader}
+        return fields | ({"map_norm": True} if self.map_norm else {})
 
     def with_config(self, config: dict[str, Any]) -> BackboneCard:
         """The card with these fields of `config()` in place of its own. Raises UserError."""
@@ -83,7 +89,7 @@ class BackboneCard(BaseModel):
 
 
 CONFIG = {"architecture", "kwargs", "patch_size", "img_size", "out_indices", "mean", "std", "resize"}
-SETTABLE = ("patch_size", "img_size", "out_indices", "mean", "std", "resize")
+SETTABLE = ("patch_size", "img_size", "out_indices", "mean", "std", "resize", "map_norm")
 """Fields that a run may choose for itself (`--set backbone.patch_size=16`)."""
 DYNAMIC = ("timm:", "hf:")
 """Prefixes of backbones without a card: any model of timm, any of transformers."""

@@ -7,15 +7,18 @@ from collections.abc import Callable, Sequence
 from typing import Any, Literal, NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from bench.api import Refine
 from bench.errors import UserError
-from bench.models.card import Triple
+from bench.models.card import BackboneCard
 from bench.models.vit import STRIDES, Normalised, at_stride
 
 Layout = Literal["tokens", "nchw", "nhwc"]
 Run = Callable[[Tensor], object]
+Taps = tuple[int, int, int, int]
+NORM_EPS = 1e-6  # ConvNeXt's
 
 
 class Anatomy(NamedTuple):
@@ -53,15 +56,9 @@ class HookedBackbone(Normalised):
     hierarchical model are its stages' last blocks.
     """
 
-    def __init__(
-        self,
-        model: nn.Module,
-        anatomy: Anatomy,
-        out_indices: tuple[int, int, int, int] | None,
-        mean: Triple,
-        std: Triple,
-    ) -> None:
-        super().__init__(mean, std)
+    def __init__(self, model: nn.Module, anatomy: Anatomy, out_indices: Taps | None, card: BackboneCard) -> None:
+        super().__init__(card.mean, card.std)
+        self.map_norm = card.map_norm
         for name in anatomy.after:
             setattr(model, name, nn.Identity())
         self.model = model
@@ -97,10 +94,11 @@ class HookedBackbone(Normalised):
             self._anatomy.run(prepared)
         finally:
             del self._calls[threading.get_ident()]
-        return [
-            at_stride(call.found[index], self._cells[index], stride, size)
-            for index, stride in zip(self.out_indices, STRIDES, strict=True)
-        ]
+        found = [call.found[index] for index in self.out_indices]
+        if self.map_norm:
+            found = [F.layer_norm(x.movedim(1, -1), x.shape[1:2], eps=NORM_EPS).movedim(-1, 1) for x in found]
+        cells = [self._cells[index] for index in self.out_indices]
+        return [at_stride(x, cell, stride, size) for x, cell, stride in zip(found, cells, STRIDES, strict=True)]
 
     def after(self, index: int, output: Tensor) -> Tensor:
         """Refine and collect what block `index` gave; returns what goes on in its place."""

@@ -59,7 +59,7 @@ def build(card: BackboneCard) -> Normalised:
     """The model of the card's configuration with random weights."""
     model = _create(card)
     config = cast(PretrainedConfig, cast(Any, model).config)
-    return HookedBackbone(model, _anatomy(model, config), card.out_indices, card.mean, card.std)
+    return HookedBackbone(model, _anatomy(model, config), card.out_indices, card)
 
 
 def load(backbone: Normalised, path: Path) -> None:

@@ -44,7 +44,7 @@ def build(card: BackboneCard) -> Normalised:
         _adapt_sam(model, card)
     anatomy = anatomy_of(model)
     out_indices = taps(card, model) if len(anatomy.stages) == 1 else None
-    return HookedBackbone(model, anatomy, out_indices, card.mean, card.std)
+    return HookedBackbone(model, anatomy, out_indices, card)
 
 
 def model_class(architecture: str) -> type[nn.Module]:
