@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import tempfile
 from collections.abc import Iterable
@@ -13,6 +14,7 @@ from safetensors.torch import save_file
 from bench.checkpoint import Progress, save_checkpoint
 from bench.errors import UserError
 from bench.models.build import build_segmenter
+from bench.models.card import BackboneCard
 from bench.models.hub import file_sha256
 from bench.models.official import Parts, load_parts, split
 from bench.models.weights import read_weights
@@ -20,6 +22,9 @@ from bench.resolve import resolve
 from bench.result import announce, read_result, read_spec, require_writable, state_folder
 from bench.run import weights_path
 from bench.spec import RunSpec, spec_hash
+
+PUBLISHED_PATCH = 16
+"""Of every plain transformer in Rein's published code (rein.md)."""
 
 
 def import_checkpoint(
@@ -52,12 +57,27 @@ def import_checkpoint(
         spec = resolve(method, backbone, protocol, track, checkpoint=f"sha256:{file_sha256(checkpoint)}", **options)
         segmenter = build_segmenter(spec, weights)
         load_parts(segmenter, parts, checkpoint)
+        if parts.adapter:
+            _warn_of_other_features(spec)
         announce(spec, results)
         if own is not None:
             os.replace(own, state_folder(spec, results) / own.name)
     done = Progress(spec_hash=spec_hash(spec), step=spec.recipe.iterations)
     save_checkpoint(weights_path(spec, results), done, segmenter)
     return spec
+
+
+def _warn_of_other_features(spec: RunSpec) -> None:
+    """Say what the backbone does otherwise than in Rein's published code: its checkpoints score badly, not loudly."""
+    config, imagenet = spec.backbone_config, BackboneCard.model_fields["mean"].default
+    changes = []
+    if config["patch_size"] not in (None, PUBLISHED_PATCH):
+        changes += [f"backbone.patch_size={PUBLISHED_PATCH}", "backbone.img_size=512,512"]
+    if tuple(config["mean"]) != imagenet:
+        changes += ["backbone.mean=" + ",".join(map(str, imagenet)), "backbone.std=0.229,0.224,0.225"]
+    if changes:
+        advice = " ".join(f"--set {change}" for change in changes)
+        logging.getLogger(__name__).warning("published Rein checkpoints were trained with %s", advice)
 
 
 def find_run(name: str, results: Path) -> RunSpec:

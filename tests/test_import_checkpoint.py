@@ -91,7 +91,9 @@ def expected(segmenter: Segmenter, spec: RunSpec) -> dict[str, Any]:
     return found
 
 
-def test_a_rein_checkpoint_is_imported_and_scored(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_rein_checkpoint_is_imported_and_scored(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
     spec, segmenter = built("rein", "eva02", "rank=4")
     assert segmenter.adapter is not None
     checkpoint, results = tmp_path / "rein.pth", tmp_path / "results"
@@ -105,6 +107,7 @@ def test_a_rein_checkpoint_is_imported_and_scored(tmp_path: Path, capsys: pytest
     command = arguments(checkpoint, "rein", "eva02", results, "rank=4")
     assert cli.main([*command, "--backbone-weights", str(weights), "--json"]) == 0
     imported = json.loads(capsys.readouterr().out)
+    assert "published Rein checkpoints were trained with --set backbone.patch_size=16" in caplog.text
     assert imported["spec"]["checkpoint"].startswith("sha256:")
     # The backbone's file is not the run's own: it is named again.
     assert cli.main(["evaluate", imported["run"], "--results", str(results), "--quiet"]) == 2

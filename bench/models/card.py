@@ -40,7 +40,7 @@ class BackboneCard(BaseModel):
     mean: Triple = (0.485, 0.456, 0.406)
     std: Triple = (0.229, 0.224, 0.225)
     map_norm: bool = False
-    """Whether each map of a hierarchical model goes through a layer norm without parameters: Rein's published ConvNeXt."""
+    """Whether each map of a hierarchical model goes through a layer norm without parameters, as in Rein's ConvNeXt."""
     resize: Resize = "bicubic"
     """How patch kernels of another size are resized when loading: plain bicubic (as published Rein weights need it) or
     timm's pseudo-inverse (FlexiViT). Position embeddings are resized bicubically either way."""
