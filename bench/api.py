@@ -114,11 +114,7 @@ class HeadFactory(Protocol):
 
 
 class MethodConfig(BaseModel):
-    """Base of a method's typed options; every field can be set with `--set name=value`.
-
-    A field that is added to a method which has results gets `Field(exclude_if=...)` true for its default: what a run
-    does not depend on stays out of its identity, and older results keep theirs.
-    """
+    """Base of a method's typed options; every field can be set with `--set name=value`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 

@@ -115,7 +115,7 @@ def departures(spec: RunSpec, weights: Path | None = None) -> dict[str, Any]:
     if spec.backbone == NO_BACKBONE:  # the method's options name the model; its hundreds of settings say no more
         own = own.model_copy(update={"backbone_config": spec.backbone_config})
     mine, theirs = spec.model_dump(mode="json"), own.model_dump(mode="json")
-    found = {name: mine[name] for name in ("precision", "compile", "checkpoint") if mine.get(name) != theirs.get(name)}
+    found = {name: mine[name] for name in ("precision", "compile", "checkpoint") if mine[name] != theirs[name]}
     for part in ("recipe", "head", "method_config", "backbone_config"):
         found |= {f"{part}.{key}": value for key, value in mine[part].items() if value != theirs[part].get(key)}
     return found

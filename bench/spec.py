@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-SPEC_VERSION: Literal[1] = 1
+SPEC_VERSION: Literal[2] = 2
 
 NO_BACKBONE = "none"
 """Stands for the backbone of a method that brings its own model."""
@@ -119,7 +119,7 @@ class Target(Frozen):
 class RunSpec(Frozen):
     """Everything a number depends on, resolved: no family names, no defaults left to look up."""
 
-    spec_version: Literal[1] = SPEC_VERSION
+    spec_version: Literal[2] = SPEC_VERSION
     method: str
     method_config: dict[str, Any]
     backbone: str
@@ -139,9 +139,7 @@ class RunSpec(Frozen):
     precision: Precision = "fp32"
     compile: bool = False
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
-    checkpoint: Annotated[
-        str | None, Field(pattern=r"^sha256:[0-9a-f]{64}$", exclude_if=lambda value: value is None)
-    ] = None
+    checkpoint: Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")] | None = None
     """Of an imported run: the published checkpoint that stands in for training; the recipe is not what made it."""
 
 

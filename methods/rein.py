@@ -27,11 +27,9 @@ class ReinConfig(MethodConfig):
     """Rank r of the tokens' factorisation; 0 learns them in full."""
     scale: float = 0.001
     """Initial value of the factor s in front of the change."""
-    token_lr_scale: Annotated[float, Field(gt=0)] = 1.0
-    """Learning rate of the tokens relative to everything else's."""
     linked: bool = True
     """Whether the head's queries are made from the tokens."""
-    softmax: Annotated[bool, Field(exclude_if=bool)] = True
+    softmax: bool = True
     """Whether similarities are scaled and normalised over the tokens; the paper's ablation goes without."""
 
 
@@ -126,10 +124,8 @@ def build(backbone: Backbone, make_head: HeadFactory, config: ReinConfig) -> Seg
     adapter = reins[0] if len(reins) == 1 else StagedRein(reins, [depth for _, depth in stages])
     head = make_head(backbone.channels, linked=config.linked)
     names = [f"adapter.{name}" for name, _ in adapter.named_parameters()]
-    learnable = tuple(name for name in names if ".learnable_tokens" in name)
-    scales = tuple(name for name in names if name.endswith(".scale"))
-    lr_scale = dict.fromkeys(learnable, config.token_lr_scale)
-    return Segmenter(freeze(backbone), head, adapter, lr_scale, no_decay=learnable + scales)
+    spared = tuple(name for name in names if ".learnable_tokens" in name or name.endswith(".scale"))
+    return Segmenter(freeze(backbone), head, adapter, no_decay=spared)
 
 
 CARD = MethodCard(

@@ -37,9 +37,7 @@ def test_the_spec_is_complete() -> None:
     assert spec.targets == rules.all_targets()
     assert set(spec.data) == {spec.source, *(target.dataset for target in spec.targets)}
     assert spec.data["streets-source"] == cards.revision(cards.load_card("streets-source"))
-    # A field that came later stays out of the identity while it has its default.
-    assert set(spec.method_config) == set(METHODS.get("rein").config.model_fields) - {"softmax"}
-    assert resolve("rein", "eva02", sets=[RANDOM, "softmax=false"]).method_config["softmax"] is False
+    assert set(spec.method_config) == set(METHODS.get("rein").config.model_fields)
 
 
 @pytest.mark.parametrize("method", ON_BACKBONES)
@@ -206,11 +204,11 @@ def test_departures_are_what_set_changed() -> None:
     assert departures(resolve("rein", "eva02", seed=3, sets=[RANDOM])) == {}
     own = load_protocol("streets").recipe
     same, other = f"recipe.iterations={own['iterations']}", "recipe.crop=32,64"
-    spec = resolve("rein", "eva02", precision="bf16", sets=[RANDOM, same, other, "head.heads=2", "linked=false"])
+    spec = resolve("rein", "eva02", precision="bf16", sets=[RANDOM, same, other, "head.heads=2", "linked=true"])
     assert departures(spec) == {
         "precision": "bf16",
         "recipe.crop": [32, 64],
         "head.heads": 2,
-        "method_config.linked": False,
+        "method_config.linked": True,
     }
     assert departures(spec.model_copy(update={"protocol": "of another project"})) == {}

@@ -71,10 +71,7 @@ class BackboneCard(BaseModel):
 
     def config(self) -> dict[str, Any]:
         """What of the card decides the features, as JSON values: goes into the run's identity."""
-        fields = self.model_dump(mode="json", include=CONFIG)
-        # Fields that came later stay out while they have their default: runs made before keep their identity.
-        fields |= {} if self.loader == "timm" else {"loader": self.loader}
-        return fields | ({"map_norm": True} if self.map_norm else {})
+        return self.model_dump(mode="json", include=CONFIG)
 
     def with_config(self, config: dict[str, Any]) -> BackboneCard:
         """The card with these fields of `config()` in place of its own. Raises UserError."""
@@ -88,7 +85,10 @@ class BackboneCard(BaseModel):
         return self.seen.get(family, self.seen.get("*", "unknown"))
 
 
-CONFIG = {"architecture", "kwargs", "patch_size", "img_size", "out_indices", "mean", "std", "resize"}
+CONFIG = {
+    *("loader", "architecture", "kwargs", "patch_size", "img_size"),
+    *("out_indices", "mean", "std", "map_norm", "resize"),
+}
 SETTABLE = ("patch_size", "img_size", "out_indices", "mean", "std", "resize", "map_norm")
 """Fields that a run may choose for itself (`--set backbone.patch_size=16`)."""
 DYNAMIC = ("timm:", "hf:")

@@ -28,7 +28,12 @@ GAME = Style(
     clouds=(0.1, 0.45),
 )
 
+PAINTED = 0.5
+"""Chance that a material of an unseen city has any colour at all. Without it the cities' colours lie so near those of
+the source that fine-tuning on the source costs nothing there (docs/recipe.md)."""
+
 HARBOUR = Style(
+    strange=PAINTED,
     palette={
         m.M_ROAD: ((0.08, 0.12, 0.03, 0.1, 0.32, 0.45),),
         m.M_WALK: ((0.02, 0.06, 0.1, 0.25, 0.38, 0.52),),
@@ -55,6 +60,7 @@ HARBOUR = Style(
 )
 
 HILLS = Style(
+    strange=PAINTED,
     palette={
         m.M_ROAD: ((0.07, 0.1, 0.08, 0.16, 0.42, 0.55),),
         m.M_WALK: ((0.07, 0.1, 0.15, 0.3, 0.6, 0.72),),
@@ -89,6 +95,7 @@ HILLS = Style(
 )
 
 GRID = Style(
+    strange=PAINTED,
     palette={
         m.M_ROAD: ((0.55, 0.7, 0.03, 0.1, 0.16, 0.25),),
         m.M_WALK: ((0.55, 0.65, 0.02, 0.06, 0.55, 0.75),),

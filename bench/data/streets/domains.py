@@ -50,7 +50,7 @@ _PLACES = (
     ),
     Domain(
         "harbour",
-        "overcast port city: brick, trams and trucks, low wide camera, soft noisy sensor",
+        "overcast port city in colours of its own: brick, trams and trucks, low wide camera, soft noisy sensor",
         Layout(
             camera_height=(1.1, 1.3),
             focal=(1.45, 1.75),
@@ -70,7 +70,7 @@ _PLACES = (
     ),
     Domain(
         "hills",
-        "winding southern roads in low sun: plaster houses, dry grass, trees, few lanes",
+        "winding southern roads in low sun and bold paint: plaster houses, dry grass, trees, few lanes",
         Layout(
             camera_height=(1.5, 2.1),
             focal=(1.8, 2.4),
@@ -94,7 +94,7 @@ _PLACES = (
     ),
     Domain(
         "grid",
-        "wide avenues between towers: hard light, dense traffic, crowded pavements",
+        "wide avenues between towers in any colour: hard light, dense traffic, crowded pavements",
         Layout(
             camera_height=(1.5, 1.9),
             focal=(1.9, 2.5),
