@@ -44,7 +44,8 @@ class Bottleneck(nn.Module):
         """Hook on the block: a residual branch can be added at its end as well as beside the MLP."""
         normed = self._normed.pop(threading.get_ident())
         tokens = output[0] if isinstance(output, tuple) else output
-        tokens = tokens + self.scale * self.up(self.down(normed).relu())
+        # SAM's blocks take their norm over a list of tokens and give a map.
+        tokens = tokens + self.scale * self.up(self.down(normed).relu()).reshape(tokens.shape)
         return (tokens, *output[1:]) if isinstance(output, tuple) else tokens
 
 
