@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from pydantic import ValidationError
 
 LISTED = 20
-"""More known names than this are not listed where one of them is near."""
+"""More known names than this are not listed."""
 
 
 class BenchError(Exception):
@@ -67,5 +67,6 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     keys |= {candidate.lower(): candidate for candidate in names}
     near = difflib.get_close_matches(name.lower(), keys, n=1, cutoff=0.5)
     hint = f"; did you mean {keys[near[0]]!r}?" if near else ""
-    too_long = near and len(names) > LISTED
-    return hint if too_long else f"{hint} (known: {', '.join(names) or 'none'})"
+    if len(names) > LISTED:
+        return hint or f" (there are {len(names)})"
+    return f"{hint} (known: {', '.join(names) or 'none'})"

@@ -12,9 +12,10 @@ from typing import Any
 from safetensors.torch import save_file
 
 from bench.checkpoint import Progress, save_checkpoint
-from bench.errors import UserError
+from bench.errors import DamagedFile, UserError
 from bench.models.build import build_segmenter
-from bench.models.card import BackboneCard
+from bench.models.card import BackboneCard, load_card
+from bench.models.card import names as card_names
 from bench.models.hub import file_sha256
 from bench.models.official import Parts, load_parts, split
 from bench.models.weights import read_weights
@@ -45,17 +46,21 @@ def import_checkpoint(
     the head's sizes, and UserError for options that contradict it.
     """
     if not checkpoint.is_file():
-        raise UserError(f"{checkpoint}: there is no such file")
+        raise UserError(f"{checkpoint}: {'that is a folder' if checkpoint.is_dir() else 'there is no such file'}")
     require_writable(results)
     parts = split(read_weights(checkpoint), checkpoint)
-    if parts.backbone and backbone_weights is not None:
-        raise UserError(f"{checkpoint} has its own backbone: leave --backbone-weights out")
+    texts = list(sets)
+    if parts.backbone and (backbone_weights is not None or any(text.startswith("weights=") for text in texts)):
+        raise UserError(f"{checkpoint} has its own backbone: leave --backbone-weights and --set weights out")
     with tempfile.TemporaryDirectory(dir=results, prefix=".import-") as folder:
         own = _write_backbone(parts, Path(folder))
         weights = own or backbone_weights
-        options: dict[str, Any] = {"sets": list(sets), "weights": weights}
+        options: dict[str, Any] = {"sets": texts, "weights": weights}
         spec = resolve(method, backbone, protocol, track, checkpoint=f"sha256:{file_sha256(checkpoint)}", **options)
-        segmenter = build_segmenter(spec, weights)
+        try:
+            segmenter = build_segmenter(spec, weights)
+        except DamagedFile as error:
+            raise DamagedFile(checkpoint if own else error.path, error.reason) from error
         load_parts(segmenter, parts, checkpoint)
         if parts.adapter:
             _warn_of_other_features(spec)
@@ -71,23 +76,27 @@ def _warn_of_other_features(spec: RunSpec) -> None:
     """Say what the backbone does otherwise than in Rein's published code: its checkpoints score badly, not loudly."""
     config, imagenet = spec.backbone_config, BackboneCard.model_fields["mean"].default
     changes = []
-    if config["patch_size"] not in (None, PUBLISHED_PATCH):
+    shipped = spec.backbone in card_names() and load_card(spec.backbone).shipped
+    if config["patch_size"] not in (None, PUBLISHED_PATCH) and not shipped:
         changes += [f"backbone.patch_size={PUBLISHED_PATCH}", "backbone.img_size=512,512"]
     if tuple(config["mean"]) != imagenet:
         changes += ["backbone.mean=" + ",".join(map(str, imagenet)), "backbone.std=0.229,0.224,0.225"]
     if changes:
         advice = " ".join(f"--set {change}" for change in changes)
-        logging.getLogger(__name__).warning("published Rein checkpoints were trained with %s", advice)
+        logging.getLogger(__name__).warning("warning: published Rein checkpoints were trained with %s", advice)
 
 
 def find_run(name: str, results: Path) -> RunSpec:
-    """The spec of a run: the path of its result or spec file, or the first digits of its hash. Raises UserError."""
+    """The spec of a run: its result file, its folder below `.runs`, or its hash's first digits. Raises UserError."""
     given = Path(name)
+    if given.is_dir() and (given / "spec.json").is_file():
+        return _spec_of(given / "spec.json")
     if given.is_file():
         return _spec_of(given)
-    files = [*sorted(results.glob(".runs/*/spec.json")), *sorted(results.glob(f"*/*/*/{name}*.json"))]
-    found = {spec_hash(spec): spec for spec in map(_spec_of, files) if spec_hash(spec).startswith(name.split("-s")[0])}
-    if len(found) == 1:
+    folders = [path / "spec.json" for path in results.glob(".runs/*") if path.name.startswith(name)]
+    files = [path for path in results.glob("*/*/*/*.json") if path.name.startswith(name)]
+    found = {spec_hash(spec): spec for spec in map(_spec_of, [*filter(Path.is_file, folders), *files])}
+    if len(found) == 1 and name:
         return next(iter(found.values()))
     what = "several runs begin" if found else "no run begins"
     raise UserError(f"{what} with {name!r} below {results}; see `python -m bench ls runs`")

@@ -46,22 +46,24 @@ class Registry(Generic[T]):
     def get(self, name: str) -> T:
         """The plugin called ``name``. Raises UnknownName, or DamagedFile if it defines no plugin."""
         if name in self.names():
-            try:
-                module = importlib.import_module(f"{self.folder.name}.{name}")
-            except SyntaxError as error:
-                raise DamagedFile(
-                    Path(error.filename or self._file(name)), f"line {error.lineno}: {error.msg}"
-                ) from error
-            except ModuleNotFoundError as error:
-                raise PrerequisiteError(f"{self._file(name)} imports {error.name}, which is not installed") from error
-            if not hasattr(module, self.attr):
-                raise DamagedFile(self._file(name), f"a {self.kind} must define {self.attr}")
-            return cast(T, getattr(module, self.attr))
+            return self._load(f"{self.folder.name}.{name}", self._file(name), self.attr)
         third = self._entry_points()
         if name in third:
-            loaded = third[name].load()
-            return cast(T, getattr(loaded, self.attr, loaded))
+            point = third[name]
+            return self._load(point.module, Path(point.module), point.attr or self.attr)
         raise UnknownName(self.kind, name, [*self.names(), *third])
+
+    def _load(self, module_name: str, where: Path, attr: str) -> T:
+        """The plugin of a module; an error of its own code shows where it is, as its author needs."""
+        try:
+            module = importlib.import_module(module_name)
+        except SyntaxError as error:
+            raise DamagedFile(Path(error.filename or where), f"line {error.lineno}: {error.msg}") from error
+        except ModuleNotFoundError as error:
+            raise PrerequisiteError(f"{where} imports {error.name}, which is not installed") from error
+        if not hasattr(module, attr):
+            raise DamagedFile(where, f"a {self.kind} must define {attr}")
+        return cast(T, getattr(module, attr))
 
     def check(self, name: str) -> str:
         """``name`` if it is known, without importing it. Raises UnknownName."""

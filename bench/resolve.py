@@ -105,17 +105,20 @@ def resolve(
 def departures(spec: RunSpec, weights: Path | None = None) -> dict[str, Any]:
     """What of `spec` is not its protocol's own choice: flat key (`recipe.iterations`) -> value.
 
-    Weights are left out: tables mark random ones anyway. Empty where the protocol is not one of the suite.
+    Random weights are left out: tables mark them anyway. Empty where the protocol is not one of the suite.
     """
     if spec.protocol not in protocol_names():
         return {}
     sets = ["weights=random"]  # so that no file is looked for
     named = (spec.method, spec.backbone, spec.protocol, spec.track.name, spec.seed)
-    own = resolve(*named, sets=sets, weights=weights, complete=False)
+    folder = weights if spec.backbone.startswith("hf:") else None  # it holds the configuration
+    own = resolve(*named, sets=sets, weights=folder, complete=False)
     if spec.backbone == NO_BACKBONE:  # the method's options name the model; its hundreds of settings say no more
         own = own.model_copy(update={"backbone_config": spec.backbone_config})
     mine, theirs = spec.model_dump(mode="json"), own.model_dump(mode="json")
     found = {name: mine[name] for name in ("precision", "compile", "checkpoint") if mine[name] != theirs[name]}
+    if weights is not None and spec.weights != "random" and spec.backbone in backbone_cards.names():
+        found["weights"] = f"{spec.weights[:19]}, named by hand"
     for part in ("recipe", "head", "method_config", "backbone_config"):
         found |= {f"{part}.{key}": value for key, value in mine[part].items() if value != theirs[part].get(key)}
     return found
@@ -210,7 +213,9 @@ def _backbone_config(card: BackboneCard, of_track: Mapping[str, Any], settings: 
     A track's patches and sizes are for plain transformers; other models have none to choose.
     """
     plain = card.patch_size is not None
-    config = card.config()
+    config, asked = card.config(), of_track.get("patch_size")
+    if card.loader == "transformers" and asked is not None and card.kwargs.get("patch_size", asked) != asked:
+        raise UserError(f"{card.name} runs at its own patches, this track asks for {asked}: take a card or timm:NAME")
     config |= {name: value for name, value in of_track.items() if plain or name not in ("patch_size", "img_size")}
     for setting in settings:
         if setting.part == "backbone":
@@ -221,6 +226,8 @@ def _backbone_config(card: BackboneCard, of_track: Mapping[str, Any], settings: 
 def _weights(card: BackboneCard, wanted: object, given: Path | None) -> str:
     """The identity of the weights; absent ones are an error unless random ones are asked for by name."""
     if wanted == "random":
+        if given is not None and card.loader != "transformers":  # whose folder has the configuration, too
+            raise UserError("--weights names a file, --set weights=random asks for none: leave one out")
         return "random"
     own = hub.weights_id(card, given)
     if wanted not in (None, own):

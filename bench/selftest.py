@@ -131,9 +131,9 @@ class _Selftest:
         if not segmenter.trainable_names():
             yield "nothing requires a gradient"
         self.loss(segmenter).backward()
-        for name, parameter in segmenter.named_parameters():
-            if parameter.requires_grad and parameter.grad is None:
-                yield f"no gradient reaches {name}"
+        yield from _without_gradient(segmenter)
+        if not any(p.grad.any() for p in segmenter.parameters() if p.grad is not None):
+            yield "every gradient is zero"
 
     def two_steps_lower_the_loss(self) -> Iterator[str]:
         """On the batch they are made on."""
@@ -214,6 +214,15 @@ class _Selftest:
         if not loss.isfinite():
             yield f"the loss is {float(loss)}"
         loss.backward()
+        yield from _without_gradient(segmenter)
+
+
+def _without_gradient(segmenter: Segmenter) -> Iterator[str]:
+    for name, parameter in segmenter.named_parameters():
+        if parameter.requires_grad and parameter.grad is None:
+            yield f"no gradient reaches {name}"
+        elif parameter.requires_grad and not parameter.grad.isfinite().all():  # type: ignore[union-attr]
+            yield f"the gradient of {name} is not finite"
 
 
 def _batch() -> tuple[Tensor, Tensor]:

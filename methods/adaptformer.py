@@ -6,6 +6,7 @@ import math
 import threading
 from typing import Annotated, Any
 
+import torch
 from pydantic import Field
 from torch import Tensor, nn
 
@@ -36,10 +37,12 @@ class Bottleneck(nn.Module):
         self.scale = scale
         self._normed: dict[int, Tensor] = {}  # by thread: evaluation predicts two batches at once
 
+    @torch.compiler.disable  # type: ignore[untyped-decorator]  # torch's own
     def see(self, norm: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> None:
         """Hook on the norm: what goes into the block's own MLP goes in here, too."""
         self._normed[threading.get_ident()] = output
 
+    @torch.compiler.disable  # type: ignore[untyped-decorator]  # torch's own
     def add(self, block: nn.Module, inputs: tuple[Any, ...], output: Any) -> Any:
         """Hook on the block: a residual branch can be added at its end as well as beside the MLP."""
         normed = self._normed.pop(threading.get_ident())
@@ -54,7 +57,8 @@ def build(backbone: Backbone, make_head: HeadFactory, config: AdaptFormerConfig)
     freeze(backbone)
     for block, channels in zip(backbone.blocks, backbone.widths, strict=True):
         norm = next((found for name in NORMS if (found := getattr(block, name, None)) is not None), None)
-        if norm is None or len(set(backbone.widths)) > 1:
+        # In "post-norm" blocks the norm of that name comes after the MLP.
+        if norm is None or len(set(backbone.widths)) > 1 or "Post" in type(block).__name__:
             raise UserError("adaptformer: this backbone's blocks have no norm and MLP to stand beside")
         block.adaptformer = Bottleneck(channels, config.width, config.scale)
         norm.register_forward_hook(block.adaptformer.see)

@@ -13,7 +13,7 @@ from timm.layers.patch_embed import resample_patch_embed
 
 from bench import protocols
 from bench import resolve as resolve_module
-from bench.errors import PrerequisiteError, UnknownName, UserError
+from bench.errors import DamagedFile, PrerequisiteError, UnknownName, UserError
 from bench.models import hub
 from bench.models.backbones import build_backbone
 from bench.models.build import build_segmenter
@@ -145,6 +145,51 @@ def test_maps_of_stages_can_be_normed_as_published() -> None:
         resolve("rein", "dinov2-small", sets=[RANDOM, "backbone.map_norm=true"])
 
 
+@pytest.mark.parametrize(
+    ("backbone", "text", "message"),
+    [
+        ("dinov2-small", "patch_size=0", "greater than 0"),
+        ("dinov2-small", "img_size=0,0", "greater than 0"),
+        ("dinov2-small", "std=0,0,0", "greater than 0"),
+        ("dinov2-small", "out_indices=3,2,1,0", "must rise"),
+        ("dinov2-small", "out_indices=1,1,2,5", "must rise"),
+        ("resnet50", "patch_size=16", "no patch_size to choose"),
+        ("resnet50", "out_indices=1,2,3,4", "no out_indices to choose"),
+        ("swin-base", "resize=pinv", "no resize to choose"),
+    ],
+)
+def test_settings_that_do_not_hold_or_change_nothing_are_refused(backbone: str, text: str, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        resolve("frozen", backbone, sets=[RANDOM, f"backbone.{text}"])
+
+
+def test_blocks_beyond_the_last_are_refused_when_the_model_is_built() -> None:
+    for name in ("dinov2-small", "sam-base"):
+        with pytest.raises(UserError, match="12 blocks"):
+            build_backbone(load_card(name).with_config({"out_indices": (1, 2, 3, 99)}))
+
+
+def test_weights_of_another_grid_are_other_weights(tmp_path: Path) -> None:
+    """clip-large at 224 pixels into clip-large-336: same shapes but for the positions, which would be resized."""
+    small = load_card("dinov2-small").with_config({"img_size": (224, 224)})
+    path = tmp_path / "w.safetensors"
+    save_file(build_backbone(small).vit.state_dict(), path)
+    card = load_card("dinov2-small").with_config({"img_size": (280, 280)})
+    with pytest.raises(DamagedFile, match="are other weights: its positions are a 16 x 16 grid"):
+        load_backbone(build_backbone(card), card, path)
+    same = load_card("dinov2-small").with_config({"img_size": (224, 224)})
+    load_backbone(build_backbone(same), same, path)
+
+
+def test_weights_named_by_hand_are_named_in_every_table(tmp_path: Path) -> None:
+    path = tmp_path / "w.safetensors"
+    save_file({k: t.contiguous() for k, t in build_backbone(load_card("resnet50")).model.state_dict().items()}, path)
+    spec = resolve("frozen", "resnet50", weights=path)
+    assert resolve_module.departures(spec, path)["weights"] == f"{spec.weights[:19]}, named by hand"
+    with pytest.raises(UserError, match="leave one out"):
+        resolve("frozen", "resnet50", weights=path, sets=[RANDOM])
+
+
 def test_a_track_may_ask_for_patches_of_16(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = protocols.load_protocol("streets")
     asked = {"patch_size": 16, "img_size": [512, 512], "mean": [0.5, 0.5, 0.5]}
@@ -169,7 +214,8 @@ def test_kernels_are_resized_by_hand_or_as_timm_does(tmp_path: Path) -> None:
     assert torch.equal(pinv, resample_patch_embed(kernel, [16, 16]))
     assert not torch.allclose(bicubic, pinv, atol=0.1)
     fields: dict[str, Any] = {"name": "tiny", "summary": "", "family": "tiny", "architecture": "VisionTransformer"}
-    card = BackboneCard(**fields, kwargs={"embed_dim": 24, "depth": 4, "num_heads": 2}, out_indices=(0, 1, 2, 3))
+    sizes: dict[str, Any] = {"kwargs": {"embed_dim": 24, "depth": 4, "num_heads": 2}, "out_indices": (0, 1, 2, 3)}
+    card = BackboneCard(**fields, **sizes, patch_size=14, img_size=(56, 56))
     published = build_backbone(card.with_config({"patch_size": 14, "img_size": (56, 56)}))
     path = tmp_path / "w.safetensors"
     save_file(published.vit.state_dict(), path)

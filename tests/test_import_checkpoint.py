@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import OrderedDict, deque
 from pathlib import Path
 from typing import Any
 
@@ -107,10 +108,10 @@ def test_a_rein_checkpoint_is_imported_and_scored(
     command = arguments(checkpoint, "rein", "eva02", results, "rank=4")
     assert cli.main([*command, "--backbone-weights", str(weights), "--json"]) == 0
     imported = json.loads(capsys.readouterr().out)
-    assert "published Rein checkpoints were trained with --set backbone.patch_size=16" in caplog.text
+    assert "published Rein" not in caplog.text, "the mini is none of theirs"
     assert imported["spec"]["checkpoint"].startswith("sha256:")
     # The backbone's file is not the run's own: it is named again.
-    assert cli.main(["evaluate", imported["run"], "--results", str(results), "--quiet"]) == 2
+    assert cli.main(["evaluate", imported["path"], "--results", str(results), "--quiet"]) == 2
     assert "the run was specified with weights" in capsys.readouterr().err
     more = ["--weights", str(weights), "--results", str(results), "--json", "--quiet"]
     assert cli.main(["evaluate", imported["run"][:8], *more]) == 0
@@ -178,12 +179,50 @@ def test_wrong_sizes_and_renamed_keys_fail_in_one_line(
     assert not list(results.rglob("*.json")), "no phantom run"
 
 
+@pytest.mark.parametrize("method", ["lora", "vpt", "adaptformer", "bitfit", "full", "partial"])
+def test_what_a_method_trains_must_be_in_the_checkpoint(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], method: str
+) -> None:
+    _, segmenter = built("frozen", "eva02")
+    checkpoint = tmp_path / "head.pth"
+    torch.save({f"decode_head.{name}": tensor for name, tensor in segmenter.head.state_dict().items()}, checkpoint)
+    assert cli.main(arguments(checkpoint, method, "eva02", tmp_path / "results")) == 2
+    assert "that the method trains" in capsys.readouterr().err
+    assert cli.main(arguments(checkpoint, "frozen", "eva02", tmp_path / "results")) == 0
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({"state_dict": [1, 2]}, "it holds a list"),
+        ({"model": torch.zeros(2)}, "it holds a Tensor"),
+        ({"teacher": {"x": torch.zeros(2)}}, "holds no named tensors"),
+        ({"state_dict": {"decode_head.x": torch.zeros(1)}, "log": OrderedDict(a=deque([1]))}, "does not fit"),
+        (torch.zeros(2), "it holds a Tensor"),
+    ],
+)
+def test_files_that_hold_something_else_say_what(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], content: object, message: str
+) -> None:
+    checkpoint = tmp_path / "odd.pth"
+    torch.save(content, checkpoint)
+    assert cli.main(arguments(checkpoint, "frozen", "eva02", tmp_path / "results")) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+
+
 def test_mistakes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(arguments(tmp_path / "none.pth", "rein", "eva02", tmp_path)) == 2
     assert "there is no such file" in capsys.readouterr().err
-    (tmp_path / "text.pth").write_text("no tensors here")
-    assert cli.main(arguments(tmp_path / "text.pth", "rein", "eva02", tmp_path)) == 2
-    assert "cannot be read as tensors" in capsys.readouterr().err
+    for text in ("no tensors here", "q= foo", "<html></html>", ""):
+        (tmp_path / "text.pth").write_text(text)
+        assert cli.main(arguments(tmp_path / "text.pth", "rein", "eva02", tmp_path)) == 2
+        assert "cannot be read" in capsys.readouterr().err
+    assert cli.main(arguments(tmp_path, "rein", "eva02", tmp_path)) == 2
+    assert "that is a folder" in capsys.readouterr().err
+    assert cli.main(["evaluate", "*", "--results", str(tmp_path)]) == 2
+    assert "no run begins with '*'" in capsys.readouterr().err
     assert cli.main(["evaluate", "abcdef", "--results", str(tmp_path)]) == 2
     assert "no run begins with 'abcdef'" in capsys.readouterr().err
 

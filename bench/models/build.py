@@ -10,7 +10,7 @@ from bench.api import MethodCard, NoBackbone, Segmenter
 from bench.data.labels import CLASSES
 from bench.errors import UserError
 from bench.models.backbones import build_backbone
-from bench.models.card import load_card
+from bench.models.card import card_of_run
 from bench.models.heads import ConfiguredHead
 from bench.models.hub import weights_id
 from bench.models.weights import load_backbone
@@ -26,7 +26,7 @@ def build_segmenter(spec: RunSpec, weights: Path | None = None) -> Segmenter:
     """
     if spec.backbone == NO_BACKBONE:
         return _with_own_model(spec)
-    card = load_card(spec.backbone, weights).with_config(spec.backbone_config)
+    card = card_of_run(spec.backbone, spec.backbone_config, weights)
     torch.manual_seed(spec.seed)
     backbone = build_backbone(card)
     if spec.weights != "random":

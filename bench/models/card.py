@@ -13,6 +13,8 @@ from bench.errors import DamagedFile, UnknownName, UserError, what_is_wrong
 CARDS = Path(__file__).parent / "cards"
 
 Triple = tuple[float, float, float]
+Side = Annotated[int, Field(gt=0)]
+Spread = Annotated[float, Field(gt=0)]
 Loader = Literal["timm", "transformers"]
 Resize = Literal["bicubic", "pinv"]
 Seen = Literal["yes", "no", "unknown"]
@@ -31,14 +33,14 @@ class BackboneCard(BaseModel):
     """A timm model name with its weight tag, the name of one of timm's classes (`Eva`, `VisionTransformer`), or the
     model type of a transformers configuration."""
     kwargs: dict[str, Any] = Field(default_factory=dict)
-    patch_size: int | None = None
+    patch_size: Side | None = None
     """Of a plain transformer; None for the one the model was made with."""
-    img_size: tuple[int, int] | None = None
+    img_size: tuple[Side, Side] | None = None
     """Size a plain transformer's position embedding and rotary tables are made for; others are interpolated to."""
     out_indices: tuple[int, int, int, int] | None = None
     """Blocks of a plain transformer whose outputs become the maps; None for thirds, as published."""
     mean: Triple = (0.485, 0.456, 0.406)
-    std: Triple = (0.229, 0.224, 0.225)
+    std: tuple[Spread, Spread, Spread] = (0.229, 0.224, 0.225)
     map_norm: bool = False
     """Whether each map of a hierarchical model goes through a layer norm without parameters, as in Rein's ConvNeXt."""
     resize: Resize = "bicubic"
@@ -59,10 +61,13 @@ class BackboneCard(BaseModel):
     licence: str = ""
     pretraining: str = ""
     seen: dict[str, Seen] = Field(default_factory=dict)
-    """Whether a family of data sets (cityscapes, gta5, ...) was in the pre-training data; `*`: those not named."""
+    """Whether pre-training saw a family of the suite's data sets (cityscapes, gta5, ...); `*`: those not named."""
 
     @model_validator(mode="after")
-    def _patches_fit(self) -> BackboneCard:
+    def _holds_together(self) -> BackboneCard:
+        taps = self.out_indices
+        if taps is not None and (min(taps) < 0 or sorted(set(taps)) != list(taps)):
+            raise ValueError(f"out_indices {taps} must rise from one to the next")
         if self.patch_size and self.img_size and any(side % self.patch_size for side in self.img_size):
             raise ValueError(f"img_size {self.img_size} is no multiple of patch_size {self.patch_size}")
         if self.map_norm and self.out_indices is not None:
@@ -74,7 +79,16 @@ class BackboneCard(BaseModel):
         return self.model_dump(mode="json", include=CONFIG)
 
     def with_config(self, config: dict[str, Any]) -> BackboneCard:
-        """The card with these fields of `config()` in place of its own. Raises UserError."""
+        """The card with these fields of `config()` in place of its own.
+
+        Raises UserError for a value that does not hold, and for a field that this kind of model has no use for.
+        """
+        idle = ["out_indices"] if self.out_indices is None else []
+        idle += ["patch_size", "img_size", "resize"] if self.patch_size is None else []
+        own = self.config()
+        if useless := [name for name in idle if name in config and config[name] != own[name]]:
+            what = "transformers' models run at their own" if self.loader == "transformers" else "it has stages"
+            raise UserError(f"backbone {self.name} has no {useless[0]} to choose: {what}")
         try:
             return BackboneCard.model_validate(self.model_dump() | config)
         except ValidationError as error:
@@ -118,6 +132,21 @@ def load_card(name: str, folder: Path | None = None) -> BackboneCard:
         raise DamagedFile(path, what_is_wrong(error)) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise DamagedFile(path, str(error)) from error
+
+
+def card_of_run(name: str, config: dict[str, Any], folder: Path | None = None) -> BackboneCard:
+    """The card of a run's backbone as the run has it; `timm:` and `hf:` models need nothing but that."""
+    if name.startswith(DYNAMIC) and config:
+        fields = {"name": name, "family": name.partition(":")[0], "summary": name, "source": name}
+        hub = name.partition(":")[2] if name.startswith("hf:") else _timm_hub(config)
+        return BackboneCard.model_validate(fields | {"hub": hub} | config)
+    return load_card(name, folder).with_config(config)
+
+
+def _timm_hub(config: dict[str, Any]) -> str:
+    from bench.models.timm_models import describe
+
+    return str(describe(str(config["architecture"]))["hub"])
 
 
 def _dynamic(name: str, folder: Path | None) -> BackboneCard:

@@ -37,8 +37,6 @@ class Anatomy(NamedTuple):
     after: Sequence[str] = ()
     """Children that come after the last block; features do not pass through them."""
     plain: bool = False
-    fixed: tuple[int, int] | None = None
-    """The only size (height, width) the model takes; None for any."""
 
 
 class _Call(NamedTuple):
@@ -85,8 +83,6 @@ class HookedBackbone(Normalised):
         Sizes that do not fit the model's cells are padded with the mean colour at the bottom and right.
         """
         size = (int(images.shape[-2]), int(images.shape[-1]))
-        if self._anatomy.fixed not in (None, size):
-            raise UserError(f"this backbone takes images of {self._anatomy.fixed} pixels only, not {size}")
         prepared = self.prepare(images, max(self._anatomy.cells))
         call = _Call(refine, (int(prepared.shape[-2]), int(prepared.shape[-1])), {})
         self._calls[threading.get_ident()] = call
@@ -122,6 +118,7 @@ class _Watch:
     def __init__(self, backbone: HookedBackbone, index: int) -> None:
         self.backbone, self.index = backbone, index
 
+    @torch.compiler.disable  # type: ignore[untyped-decorator]  # torch's own
     def __call__(self, block: nn.Module, inputs: Any, output: Any) -> Any:
         if isinstance(output, tuple):
             return (self.backbone.after(self.index, output[0]), *output[1:])

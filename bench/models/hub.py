@@ -22,14 +22,16 @@ CONNECT_SECONDS = 5.0
 
 
 def weights_path(card: BackboneCard, given: Path | None = None) -> Path:
-    """The file (or, for transformers, the folder) of the card's weights; `given` is what the user names.
+    """The file of the card's weights; `given` is what the user names: a file, or a folder with `model.safetensors`.
 
     Taken from the hub where it can be reached. Raises PrerequisiteError, saying how to get them, when there are none.
     """
     if given is not None:
-        if not given.exists():
-            raise PrerequisiteError(f"--weights {given}: there is no such file")
-        return given
+        path = given / HUB_FILE if given.is_dir() else given
+        if not path.is_file():
+            missing = f"no {HUB_FILE} in this folder" if given.is_dir() else "no such file"
+            raise PrerequisiteError(f"--weights {given}: there is {missing}")
+        return path
     if card.shipped:
         path = MODELS / card.weights
         if not path.is_file():
@@ -39,7 +41,7 @@ def weights_path(card: BackboneCard, given: Path | None = None) -> Path:
             )
         return path
     path = _folder() / (card.weights or f"{card.name}.safetensors")
-    if path.exists():
+    if path.is_file():
         return path
     found = _from_hub(card.hub) if card.hub else None
     if found is None:
@@ -61,10 +63,7 @@ def expected_sha256(card: BackboneCard, given: Path | None = None) -> str:
 
 
 def file_sha256(path: Path) -> str:
-    """sha256 of a file, 64 hex digits, read once per (path, size, time of change); of a folder, of its weights."""
-    if path.is_dir():
-        files = [*sorted(path.glob("*.safetensors")), *sorted(path.glob("config.json"))]
-        return hashlib.sha256("".join(file_sha256(file) for file in files).encode()).hexdigest()
+    """sha256 of a file, 64 hex digits, read once per (path, size, time of change)."""
     status = path.stat()
     return _file_sha256(path, status.st_size, status.st_mtime_ns)
 

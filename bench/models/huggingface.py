@@ -1,4 +1,4 @@
-"""Vision models of transformers as backbones, by `hf:REPOSITORY`: plain ones, SAM, ConvNeXt, Swin, ResNet.
+"""Vision models of transformers as backbones, by `hf:REPOSITORY`: plain ones, ConvNeXt, Swin, ResNet.
 
 The configuration goes into the run's identity, so that a run can be built again from its spec alone.
 """
@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -16,18 +17,32 @@ import torch
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel
 from transformers.configuration_utils import PretrainedConfig
+from transformers.utils import logging
 
 from bench.api import mismatches
 from bench.errors import DamagedFile, PrerequisiteError, UserError
 from bench.models.card import BackboneCard
 from bench.models.hooked import Anatomy, HookedBackbone, Layout
 from bench.models.hub import hub_is_reachable
+from bench.models.names import ELSEWHERE
 from bench.models.timm_models import thirds
 from bench.models.vit import Normalised
+from bench.models.weights import read_weights
 
 AFTER = ("layernorm", "layer_norm", "norm", "post_layernorm", "pooler", "pool", "head")
 """What comes after the last block; features do not pass through it."""
-NOT_IDENTITY = ("transformers_version", "architectures", "dtype", "torch_dtype", "_name_or_path", "model_type")
+UNTRAINED = "mask_token"
+"""Stands for hidden patches in pre-training; features do not pass through it."""
+NOT_IDENTITY = (
+    "transformers_version",
+    "architectures",
+    "dtype",
+    "torch_dtype",
+    "_name_or_path",
+    "model_type",
+    "id2label",
+    "label2id",
+)
 """Parts of a configuration file that change no feature, or stand elsewhere in the card."""
 
 
@@ -63,35 +78,56 @@ def build(card: BackboneCard) -> Normalised:
 
 
 def load(backbone: Normalised, path: Path) -> None:
-    """Load the model's weights from its folder, or from a file in it.
+    """Load the model's weights from this very file, under whatever names transformers gives them.
 
     Raises DamagedFile naming what is missing, unexpected or misshapen; heads and text towers may be there too.
     """
-    folder = path if path.is_dir() else path.parent
     model = cast(HookedBackbone, backbone).model
-    kind = cast(Any, type(model))
-    try:
-        loaded, info = kind.from_pretrained(
-            folder, config=cast(Any, model).config, output_loading_info=True, ignore_mismatched_sizes=True
-        )
-    except (OSError, RuntimeError, ValueError) as error:
-        raise DamagedFile(path, _first_line(error)) from error
-    after = tuple(f"{name}." for name in _present(model))
-    missing = [name for name in info["missing_keys"] if not name.startswith(after)]
-    problems = [f"missing {name}" for name in sorted(missing)]
+    config, given = cast(Any, model).config, read_weights(path)
+    with _silent():
+        try:
+            loaded, info = cast(Any, type(model)).from_pretrained(
+                None, config=config, state_dict=dict(given), output_loading_info=True, ignore_mismatched_sizes=True
+            )
+        except (OSError, RuntimeError, ValueError) as error:
+            raise DamagedFile(path, _first_line(error)) from error
+    aside = (*(f"{name}." for name in AFTER), *ELSEWHERE, "classifier.")
+    strange = [name for name in info["unexpected_keys"] if not _below_any(name, aside) and UNTRAINED not in name]
+    problems = [f"missing {name}" for name in sorted(info["missing_keys"]) if not _below_any(name, aside)]
+    problems += [f"unexpected {name}" for name in sorted(strange)]
     problems += [f"{entry[0]} has shape {tuple(entry[1])}, not {tuple(entry[2])}" for entry in info["mismatched_keys"]]
-    state: Mapping[str, Tensor] = {
-        name: tensor for name, tensor in loaded.state_dict().items() if not name.startswith(after)
-    }
+    state = {name: tensor for name, tensor in loaded.state_dict().items() if name in model.state_dict()}
     if problems := problems or mismatches(model.state_dict(), state):
         raise DamagedFile(path, "does not fit: " + "; ".join(problems[:5]))
-    model.load_state_dict(dict(state))
+    model.load_state_dict(state)
+
+
+def _below_any(name: str, beginnings: tuple[str, ...]) -> bool:
+    """Whether a name, or what follows the tower's own prefix in it, begins so."""
+    return name.startswith(beginnings) or name.partition(".")[2].startswith(beginnings)
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    """Without transformers' report and progress bar: what is wrong is said in one line by whoever loads."""
+    before = logging.get_verbosity()
+    logging.set_verbosity(50)  # critical
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # transformers' own
+    try:
+        yield
+    finally:
+        logging.set_verbosity(before)
+        logging.enable_progress_bar()  # type: ignore[no-untyped-call]  # transformers' own
 
 
 def _create(card: BackboneCard) -> nn.Module:
     try:
         config = AutoConfig.for_model(card.architecture, **card.kwargs)
-        return cast(nn.Module, cast(Any, AutoModel).from_config(config))
+        model = cast(nn.Module, cast(Any, AutoModel).from_config(config))
+        for module in model.modules():
+            if UNTRAINED in dict(module.named_parameters(recurse=False)):
+                module.register_parameter(UNTRAINED, None)
+        return model
     except (ValueError, KeyError) as error:
         raise UserError(f"{card.name}: transformers cannot build {card.architecture}: {_first_line(error)}") from error
 
@@ -117,8 +153,9 @@ def _anatomy(model: nn.Module, config: PretrainedConfig) -> Anatomy:
     if blocks is None or not hasattr(config, "patch_size"):
         raise UserError(f"transformers' {config.model_type} cannot be a backbone here: it has no list of vision layers")
     if "sam" in config.model_type:
-        size = (int(config.image_size), int(config.image_size))
-        return Anatomy(run, [blocks], [config.hidden_size], [patch], "nhwc", after, fixed=size)
+        raise UserError(
+            "hf: takes no SAM: the cards sam-base, sam-large and sam-huge read its files with --weights PATH"
+        )
     return Anatomy(run, [blocks], [config.hidden_size], [patch], "tokens", after, plain=True)
 
 

@@ -118,12 +118,19 @@ def split(state: Mapping[str, Tensor], path: Path) -> Parts:
 
 
 def load_parts(segmenter: Segmenter, parts: Parts, path: Path) -> None:
-    """Load head and adapter strictly. Raises DamagedFile naming what is missing, unexpected or misshapen."""
+    """Load head and adapter strictly.
+
+    Raises DamagedFile naming what is missing, unexpected or misshapen, also of what trains within the backbone: LoRA's
+    matrices and prompts are in no published checkpoint, a fine-tuned backbone must be.
+    """
     if segmenter.adapter is not None:
         load_strict(segmenter.adapter, parts.adapter, path)
     elif parts.adapter:
         raise DamagedFile(path, "has an adapter (backbone.reins.*), the method has none")
     load_strict(segmenter.head, parts.head, path)
+    inside = [name for name in segmenter.trainable_names() if name.startswith("backbone.")]
+    if inside and not parts.backbone:
+        raise DamagedFile(path, f"has nothing of {inside[0]} and {len(inside) - 1} more that the method trains")
 
 
 def load_official(segmenter: Segmenter, checkpoint: Path | Mapping[str, Tensor]) -> None:

@@ -6,6 +6,7 @@ from typing import Any, cast
 
 import timm
 import torch
+from timm.layers.patch_embed import PatchEmbed
 from timm.models.byobnet import ByobNet
 from timm.models.convnext import ConvNeXt
 from timm.models.eva import Eva
@@ -31,26 +32,50 @@ def build(card: BackboneCard) -> Normalised:
     if card.architecture in PLAIN:
         model = PLAIN[card.architecture](**_plain_options(card), num_classes=0)
         return ViTBackbone(cast("Eva | VisionTransformer", model), taps(card, model), card.mean, card.std)
-    kind = model_class(card.architecture)
+    kind = type(probe := _on_meta(card.architecture))
     if issubclass(kind, Eva | VisionTransformer):
+        check_plain(probe)
         model = _create(card.architecture, **_plain_options(card))
         return ViTBackbone(cast("Eva | VisionTransformer", model), taps(card, model), card.mean, card.std)
+    options = dict(card.kwargs)
     if issubclass(kind, SwinTransformer | SwinTransformerV2):
-        # Windows and their masks follow the image instead of the size the model was made for.
-        model = _create(card.architecture, dynamic_img_size=True, strict_img_size=False, **card.kwargs)
-    else:
-        model = _create(card.architecture, **card.kwargs)
+        # Masks follow the image. timm shifts no windows in a stage that has one window at the size it is built for:
+        # built for two, every stage shifts, as in segmentation it does.
+        window = cast(Any, probe).layers[0].blocks[0].window_size[0]
+        options = {"dynamic_img_size": True, "strict_img_size": False, "img_size": 2 * 32 * window} | options
+    model = _create(card.architecture, **options)
     if isinstance(model, VisionTransformerSAM):
         _adapt_sam(model, card)
     anatomy = anatomy_of(model)
-    out_indices = taps(card, model) if len(anatomy.stages) == 1 else None
-    return HookedBackbone(model, anatomy, out_indices, card)
+    return HookedBackbone(model, anatomy, taps(card, model) if len(anatomy.stages) == 1 else None, card)
+
+
+def check_plain(model: nn.Module) -> None:
+    """Raise UserError for a vision transformer with parts that `ViTBackbone` does not know."""
+    parts: Any = model
+    odd = {
+        "another class of timm's": type(model) not in (Eva, VisionTransformer),
+        "a patch embedding of its own": type(parts.patch_embed) is not PatchEmbed,
+        "a distillation token": getattr(parts, "dist_token", None) is not None,
+        "rotary tables that differ from block to block": bool(getattr(parts, "rope_mixed", False)),
+        "fewer than four blocks": len(parts.blocks) < 4,
+    }
+    if found := [what for what, there in odd.items() if there]:
+        raise UserError(f"timm's {type(model).__name__} cannot be a backbone here: it has {found[0]}")
 
 
 def model_class(architecture: str) -> type[nn.Module]:
     """The class of a timm model. Raises UnknownName for a name timm does not have."""
-    with torch.device("meta"):
-        return type(_create(architecture))
+    return type(_on_meta(architecture))
+
+
+def _on_meta(architecture: str) -> nn.Module:
+    """The model without memory, to look at. Raises UserError where timm itself cannot build it."""
+    try:
+        with torch.device("meta"):
+            return _create(architecture)
+    except (AssertionError, RuntimeError, ImportError) as error:
+        raise UserError(f"timm cannot build {architecture}: {type(error).__name__} {error}") from error
 
 
 def anatomy_of(model: nn.Module) -> Anatomy:
@@ -80,9 +105,10 @@ def anatomy_of(model: nn.Module) -> Anatomy:
 
 def taps(card: BackboneCard, model: nn.Module) -> tuple[int, int, int, int]:
     """The blocks whose outputs become the maps: the card's, else after a third, half, two thirds and all of them."""
-    if card.out_indices is not None:
-        return card.out_indices
-    return thirds(len(cast(Any, model).blocks))
+    depth = len(cast(Any, model).blocks)
+    if card.out_indices is not None and card.out_indices[-1] >= depth:
+        raise UserError(f"backbone {card.name} has {depth} blocks: out_indices {card.out_indices} go beyond")
+    return card.out_indices or thirds(depth)
 
 
 def thirds(depth: int) -> tuple[int, int, int, int]:
@@ -101,11 +127,13 @@ def describe(architecture: str) -> dict[str, Any]:
     config = timm.get_pretrained_cfg(architecture)
     if config is None:
         raise UserError(f"timm has no pre-trained weights of {base}")
-    kind = model_class(architecture)
-    with torch.device("meta"):
-        model = _create(architecture)
-    if not issubclass(kind, Eva | VisionTransformer):
+    model = _on_meta(architecture)
+    kind = type(model)
+    if issubclass(kind, Eva | VisionTransformer):
+        check_plain(model)
+    else:
         anatomy_of(model)  # raises for what cannot be a backbone
+        _check_any_size(model, architecture)
     fields: dict[str, Any] = {
         "architecture": f"{base}.{config.tag}" if config.tag else base,
         "mean": config.mean,
@@ -134,6 +162,16 @@ def _adapt_sam(model: VisionTransformerSAM, card: BackboneCard) -> None:
         raise UserError(f"backbone {card.name}: SAM has patches of {patch} pixels, not {card.patch_size}")
     if card.img_size is not None and (wanted := (card.img_size[0] // patch, card.img_size[1] // patch)) != grid:
         model.pos_embed = nn.Parameter(torch.zeros(1, *wanted, int(model.embed_dim)))
+
+
+def _check_any_size(model: nn.Module, architecture: str) -> None:
+    """Raise UserError for a model whose layers are made for one size of image (attention in a ByobNet)."""
+    if not isinstance(model, ByobNet):
+        return
+    try:
+        cast(Any, model).forward_features(torch.zeros(1, 3, 96, 160, device="meta"))
+    except (AssertionError, RuntimeError) as error:
+        raise UserError(f"timm's {architecture} cannot be a backbone here: it takes one size of image only") from error
 
 
 def _plain_options(card: BackboneCard) -> dict[str, Any]:

@@ -96,7 +96,7 @@ class ViTBackbone(Normalised):
         """Normalised images whose sides are multiples of the patch -> tokens (B, prefix + h w, C) and (h, w)."""
         patches = self.vit.patch_embed.proj(images)
         grid = (int(patches.shape[2]), int(patches.shape[3]))
-        tokens = patches.flatten(2).transpose(1, 2)
+        tokens = self.vit.patch_embed.norm(patches.flatten(2).transpose(1, 2))
         prefix = [
             token.expand(len(tokens), -1, -1) for token in (self.vit.cls_token, self.vit.reg_token) if token is not None
         ]

@@ -11,7 +11,6 @@ from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 from timm.layers.patch_embed import resample_patch_embed
 from timm.models.vision_transformer_sam import VisionTransformerSAM
@@ -19,7 +18,8 @@ from torch import Tensor, nn
 
 from bench.api import mismatches
 from bench.errors import DamagedFile
-from bench.models.card import BackboneCard, Resize
+from bench.models.card import BackboneCard, Resize, load_card
+from bench.models.card import names as card_names
 from bench.models.hooked import HookedBackbone
 from bench.models.hub import expected_sha256, file_sha256, weights_path
 from bench.models.names import State, fold_class_position, to_timm
@@ -42,8 +42,10 @@ def read_weights(path: Path, sha256: str = "") -> State:
         state = load_file(path) if path.suffix == ".safetensors" else _read_torch(path)
     except UnpicklingError as error:
         raise DamagedFile(path, "cannot be read as tensors (nothing else in a file is ever run)") from error
-    except (SafetensorError, RuntimeError, OSError, EOFError, ValueError, KeyError) as error:
-        raise DamagedFile(path, f"cannot be read: {error}") from error
+    except Exception as error:  # a file that is none can fail in any way
+        raise DamagedFile(path, f"cannot be read: {error or type(error).__name__}") from error
+    if not state:
+        raise DamagedFile(path, "holds no named tensors, neither at its top nor under state_dict or model")
     return {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in state.items()}
 
 
@@ -60,12 +62,14 @@ class _Inert:
 def _read_torch(path: Path) -> State:
     """Tensors of a torch file. Its other objects are never built: each is replaced by one that does nothing."""
     others = torch.serialization.get_unsafe_globals_in_checkpoint(path) if zipfile.is_zipfile(path) else []
-    inert: list[Any] = [(_Inert, name) for name in others]
+    # torch fills lists alone: a deque, as training logs are, becomes one.
+    inert: list[Any] = [(list if name == "collections.deque" else _Inert, name) for name in others]
     with torch.serialization.safe_globals(inert):
         content = torch.load(path, map_location="cpu", weights_only=True)
+    if isinstance(content, Mapping):
+        content = content.get("state_dict", content.get("model", content))
     if not isinstance(content, Mapping):
         raise ValueError(f"it holds a {type(content).__name__}, not named tensors")
-    content = content.get("state_dict", content.get("model", content))
     return {name: tensor for name, tensor in content.items() if isinstance(tensor, Tensor)}
 
 
@@ -90,7 +94,7 @@ def load_backbone(backbone: Normalised, card: BackboneCard, given: Path | None =
         return
     state = read_weights(path, expected_sha256(card, given))
     if isinstance(backbone, ViTBackbone):
-        load_backbone_state(backbone, state, path, card.resize, card.dropped)
+        load_backbone_state(backbone, state, path, card.resize, card.dropped, _native_grid(card))
     elif isinstance(backbone, HookedBackbone):
         if isinstance(backbone.model, VisionTransformerSAM):
             state = to_timm(state)
@@ -100,14 +104,28 @@ def load_backbone(backbone: Normalised, card: BackboneCard, given: Path | None =
         load_strict(backbone.model, state, path)
 
 
+def _native_grid(card: BackboneCard) -> tuple[int, int] | None:
+    """The patch grid of a card's own weights, whatever size this run takes; None for models without a card."""
+    if card.name not in card_names():
+        return None
+    own = load_card(card.name)
+    if own.img_size is None or own.patch_size is None:
+        return None
+    return own.img_size[0] // own.patch_size, own.img_size[1] // own.patch_size
+
+
 def load_backbone_state(
     backbone: ViTBackbone,
     state: Mapping[str, Tensor],
     path: Path,
     resize: Resize = "bicubic",
     dropped: tuple[str, ...] = (),
+    native: tuple[int, int] | None = None,
 ) -> None:
-    """Load timm's, Facebook's or official EVA02 names; patch kernel and position embedding are resized to fit."""
+    """Load timm's, Facebook's or official EVA02 names; patch kernel and position embedding are resized to fit.
+
+    `native` is the patch grid of the weights that are expected; None takes any square.
+    """
     converted = used(to_timm(state), dropped)
     for axis in ("cos", "sin"):
         table = converted.pop(f"rope.freqs_{axis}", None)
@@ -124,8 +142,18 @@ def load_backbone_state(
         side = math.isqrt(positions.shape[1] - prefix)
         # Published models are pre-trained on squares; a grid that is none, or the model's own, is taken as it is.
         if positions.shape != backbone.vit.pos_embed.shape and side * side == positions.shape[1] - prefix:
+            if native is not None:
+                _check_grid(side, backbone, native, path)
             converted["pos_embed"] = resize_positions(positions, (side, side), backbone.grid, prefix)
     load_strict(backbone.vit, converted, path)
+
+
+def _check_grid(side: int, backbone: ViTBackbone, native: tuple[int, int] | None, path: Path) -> None:
+    """A position embedding of a grid that is neither the card's nor this run's belongs to other weights."""
+    grids = {backbone.grid, native or backbone.grid}
+    if (side, side) not in grids:
+        known = " or ".join(f"{h} x {w}" for h, w in sorted(grids))
+        raise DamagedFile(path, f"are other weights: its positions are a {side} x {side} grid, the card's {known}")
 
 
 def _square(count: int) -> bool:

@@ -11,7 +11,7 @@ import torch
 from reduced import reduced
 from safetensors.torch import save_file
 
-from bench.errors import DamagedFile
+from bench.errors import DamagedFile, UserError
 from bench.models import card as cards
 from bench.models.backbones import build_backbone
 from bench.models.card import BackboneCard
@@ -53,8 +53,9 @@ def test_maps_are_timms_intermediate_features(name: str, tmp_path: Path) -> None
     if plain:
         card = card.model_copy(update={"img_size": size})
     elif name == "swin-base":
-        size = (224, 224)
-    reference = timm_model(card, **({"img_size": size} if plain else {}))
+        card = card.model_copy(update={"kwargs": {"depths": (2, 2, 2, 2)}})  # every second block shifts its windows
+        size = (256, 320)
+    reference = timm_model(card, **({"img_size": size} if plain or name == "swin-base" else {}))
     backbone = build_backbone(card).eval()
     load_backbone(backbone, card, saved(reference, tmp_path / "weights.safetensors"))
     image = torch.rand(1, 3, *size)
@@ -78,6 +79,38 @@ def test_maps_are_timms_intermediate_features(name: str, tmp_path: Path) -> None
     for ours, their in pairs:
         scale = max(1.0, float(their.abs().max()))
         torch.testing.assert_close(ours / scale, their / scale, atol=ATOL, rtol=0)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "deit_tiny_distilled_patch16_224",
+        "vit_tiny_r_s16_p8_224",
+        "vit_small_patch16_rope_mixed_224",
+        "eca_botnext26ts_256",
+        "mixer_b16_224",
+    ],
+)
+def test_models_with_parts_of_their_own_are_refused_at_once(name: str) -> None:
+    with pytest.raises(UserError, match="cannot be a backbone"):
+        cards.load_card(f"timm:{name}")
+
+
+@torch.no_grad()
+def test_a_norm_within_the_patch_embedding_is_applied(tmp_path: Path) -> None:
+    card = cards.load_card("timm:aimv2_large_patch14_224").model_copy(
+        update={"kwargs": {"depth": 4, "embed_dim": 32, "num_heads": 2}, "out_indices": (0, 1, 2, 3)}
+    )
+    reference = timm_model(card)
+    backbone = build_backbone(card).eval()
+    load_backbone(backbone, card, saved(reference, tmp_path / "weights.safetensors"))
+    image = torch.rand(1, 3, 224, 224)
+    seen: list[torch.Tensor] = []
+    backbone(image, lambda tokens, block: (seen.append(tokens), tokens)[1])
+    expected = reference.forward_intermediates(
+        (image - backbone.mean) / backbone.std, indices=[3], norm=False, intermediates_only=True
+    )
+    torch.testing.assert_close(seen[3], expected[0].flatten(2).transpose(1, 2), atol=ATOL, rtol=1e-4)
 
 
 @pytest.mark.parametrize("name", ["dinov2-small", "convnext-large", "sam-base", "resnet50", "swin-base"])
