@@ -26,7 +26,7 @@ from methods.vpt import _extended
 TIMM = ("timm:vit_tiny_patch16_224", "timm:eva02_tiny_patch14_224", "timm:vit_small_patch16_dinov3", "sam-base")
 SIZES: dict[str, Any] = {
     "hidden_size": 24,
-    "num_hidden_layers": 3,
+    "num_hidden_layers": 4,
     "num_attention_heads": 2,
     "intermediate_size": 48,
     "image_size": 32,

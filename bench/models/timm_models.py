@@ -58,7 +58,6 @@ def check_plain(model: nn.Module) -> None:
         "a patch embedding of its own": type(parts.patch_embed) is not PatchEmbed,
         "a distillation token": getattr(parts, "dist_token", None) is not None,
         "rotary tables that differ from block to block": bool(getattr(parts, "rope_mixed", False)),
-        "fewer than four blocks": len(parts.blocks) < 4,
     }
     if found := [what for what, there in odd.items() if there]:
         raise UserError(f"timm's {type(model).__name__} cannot be a backbone here: it has {found[0]}")
@@ -112,7 +111,12 @@ def taps(card: BackboneCard, model: nn.Module) -> tuple[int, int, int, int]:
 
 
 def thirds(depth: int) -> tuple[int, int, int, int]:
-    """Indices of the blocks after a third, half, two thirds and all of `depth`: 7, 11, 15, 23 of 24 (rein.md)."""
+    """Indices of the blocks after a third, half, two thirds and all of `depth`: 7, 11, 15, 23 of 24 (rein.md).
+
+    Raises UserError for fewer than four blocks.
+    """
+    if depth < 4:
+        raise UserError(f"a model of {depth} blocks cannot be a backbone here: four maps need four blocks")
     return round(depth / 3) - 1, round(depth / 2) - 1, round(depth * 2 / 3) - 1, depth - 1
 
 
