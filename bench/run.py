@@ -74,7 +74,8 @@ def run(
     fabric = make_fabric(device, spec.precision)
     segmenter = build_segmenter(spec, weights)
     if spec.compile:
-        segmenter.backbone.compile()
+        # Sizes are few and fixed; symbolic ones made inductor fail on ConvNeXt's stages.
+        segmenter.backbone.compile(dynamic=False)
     settings = departures(spec, weights)
     announce(spec, results)
     if existing is not None and existing.state == "complete":

@@ -118,7 +118,6 @@ class _Watch:
     def __init__(self, backbone: HookedBackbone, index: int) -> None:
         self.backbone, self.index = backbone, index
 
-    @torch.compiler.disable  # type: ignore[untyped-decorator]  # torch's own
     def __call__(self, block: nn.Module, inputs: Any, output: Any) -> Any:
         if isinstance(output, tuple):
             return (self.backbone.after(self.index, output[0]), *output[1:])
