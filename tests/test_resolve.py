@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -15,10 +16,11 @@ from bench.models import hub
 from bench.protocols import load_protocol
 from bench.registry import METHODS
 from bench.resolve import departures, resolve
-from bench.result import state_folder
+from bench.result import read_result, state_folder
 from bench.run import weights_path
 from bench.spec import HeadConfig, Recipe, spec_hash
 
+COMMITTED = Path(__file__).resolve().parent.parent / "results" / "streets"
 RANDOM = "weights=random"
 ON_BACKBONES = [name for name in METHODS.names() if METHODS.get(name).own_model is None]
 
@@ -212,3 +214,14 @@ def test_departures_are_what_set_changed() -> None:
         "method_config.linked": True,
     }
     assert departures(spec.model_copy(update={"protocol": "of another project"})) == {}
+
+
+@pytest.mark.parametrize(
+    "path", sorted(COMMITTED.rglob("*-s?.json")), ids=lambda path: f"{path.parent.name}-{path.stem}"
+)
+def test_the_committed_results_are_of_the_runs_that_the_commands_name_today(path: Path) -> None:
+    """Else a fresh clone would train where it has a result to show, and the leaderboard speak of another world."""
+    spec = read_result(path).spec
+    sets = [RANDOM] if spec.weights == "random" else []
+    today = resolve(spec.method, spec.backbone, spec.protocol, spec.track.name, spec.seed, sets=sets)
+    assert today == spec
