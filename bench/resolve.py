@@ -59,7 +59,8 @@ def resolve(
     """The complete RunSpec. Raises UnknownName or UserError, in one line, for anything that does not hold.
 
     `weights` names the backbone's file, or the folder of an `hf:` model, in place of the card's own. `checkpoint` is
-    the hash of a published checkpoint that is imported instead of training. Without `complete`, a method's own model
+    the hash of a published checkpoint that is imported instead of training: head and method then have their published
+    sizes, not those the protocol trains with. Without `complete`, a method's own model
     stays unread: no protocol can name it, only `--set`.
     """
     rules = load_protocol(protocol)
@@ -70,7 +71,8 @@ def resolve(
     config_type: type[BaseModel] = plugin.config
     settings = [_setting(text, config_type) for text in sets]
 
-    for_method = dict(rules.methods.get(method, {}))
+    for_method = dict(rules.methods.get(method, {})) if checkpoint is None else {}
+    head = {**plugin.head, **rules.head} if checkpoint is None else plugin.head
     own_recipe = for_method.pop("recipe", {})
     recipe = {**plugin.recipe, **rules.recipe, **own_recipe}
     top = {setting.field: setting.value for setting in settings if setting.part == "spec"}
@@ -86,7 +88,7 @@ def resolve(
         {
             "method": method,
             **start,
-            "head": _part(HeadConfig, "head", {**plugin.head, **rules.head}, settings),
+            "head": _part(HeadConfig, "head", head, settings),
             "protocol": rules.name,
             "source": rules.source,
             "targets": rules.all_targets(),
@@ -112,11 +114,13 @@ def departures(spec: RunSpec, weights: Path | None = None) -> dict[str, Any]:
     sets = ["weights=random"]  # so that no file is looked for
     named = (spec.method, spec.backbone, spec.protocol, spec.track.name, spec.seed)
     folder = weights if spec.backbone.startswith("hf:") else None  # it holds the configuration
-    own = resolve(*named, sets=sets, weights=folder, complete=False)
+    own = resolve(*named, sets=sets, weights=folder, complete=False, checkpoint=spec.checkpoint)
     if spec.backbone == NO_BACKBONE:  # the method's options name the model; its hundreds of settings say no more
         own = own.model_copy(update={"backbone_config": spec.backbone_config})
     mine, theirs = spec.model_dump(mode="json"), own.model_dump(mode="json")
-    found = {name: mine[name] for name in ("precision", "compile", "checkpoint") if mine[name] != theirs[name]}
+    found = {name: mine[name] for name in ("precision", "compile") if mine[name] != theirs[name]}
+    if spec.checkpoint is not None:
+        found["checkpoint"] = spec.checkpoint
     if weights is not None and spec.weights != "random" and spec.backbone in backbone_cards.names():
         found["weights"] = f"{spec.weights[:19]}, named by hand"
     for part in ("recipe", "head", "method_config", "backbone_config"):

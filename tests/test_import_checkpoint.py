@@ -17,8 +17,9 @@ from bench import cli, protocols
 from bench import resolve as resolve_module
 from bench.api import Segmenter
 from bench.models.build import build_segmenter
+from bench.registry import METHODS
 from bench.result import read_result
-from bench.spec import RunSpec
+from bench.spec import HeadConfig, RunSpec
 
 SIZES = [
     *("head.hidden=32", "head.heads=8", "head.num_queries=8", "head.encoder_layers=1", "head.decoder_layers=1"),
@@ -95,7 +96,7 @@ def expected(segmenter: Segmenter, spec: RunSpec) -> dict[str, Any]:
 def test_a_rein_checkpoint_is_imported_and_scored(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
-    spec, segmenter = built("rein", "eva02", "rank=4")
+    spec, segmenter = built("rein", "eva02", "rank=4", "linked=true")
     assert segmenter.adapter is not None
     checkpoint, results = tmp_path / "rein.pth", tmp_path / "results"
     state: dict[str, Tensor] = {f"backbone.reins.{k}": v for k, v in segmenter.adapter.state_dict().items()}
@@ -105,7 +106,7 @@ def test_a_rein_checkpoint_is_imported_and_scored(
     weights = tmp_path / "backbone.pth"
     torch.save({"model": segmenter.backbone.vit.state_dict()}, weights)
 
-    command = arguments(checkpoint, "rein", "eva02", results, "rank=4")
+    command = arguments(checkpoint, "rein", "eva02", results, "rank=4", "linked=true")
     assert cli.main([*command, "--backbone-weights", str(weights), "--json"]) == 0
     imported = json.loads(capsys.readouterr().out)
     assert "published Rein" not in caplog.text, "the mini is none of theirs"
@@ -155,18 +156,26 @@ def test_an_mmsegmentation_checkpoint_on_a_resnet(tmp_path: Path, capsys: pytest
 @pytest.mark.parametrize(
     ("sets", "change", "message"),
     [
-        (("rank=0",), {}, "missing learnable_tokens"),
-        (("rank=5",), {}, r"learnable_tokens_a has shape"),
-        (("rank=4", "head.num_queries=9", "tokens=9"), {}, "has shape"),
-        (("rank=4",), {"backbone.reins.scale": "backbone.reins.scales"}, "missing scale"),
-        (("rank=4",), {"decode_head.cls_embed.weight": "decode_head.class_embed.weight"}, "missing cls_embed.weight"),
-        (("rank=4",), {"decode_head.cls_embed.weight": "teacher.cls_embed.weight"}, "no known part: teacher"),
+        (("rank=0", "linked=true"), {}, "missing learnable_tokens"),
+        (("rank=5", "linked=true"), {}, r"learnable_tokens_a has shape"),
+        (("rank=4", "linked=true", "head.num_queries=9", "tokens=9"), {}, "has shape"),
+        (("rank=4", "linked=true"), {"backbone.reins.scale": "backbone.reins.scales"}, "missing scale"),
+        (
+            ("rank=4", "linked=true"),
+            {"decode_head.cls_embed.weight": "decode_head.class_embed.weight"},
+            "missing cls_embed.weight",
+        ),
+        (
+            ("rank=4", "linked=true"),
+            {"decode_head.cls_embed.weight": "teacher.cls_embed.weight"},
+            "no known part: teacher",
+        ),
     ],
 )
 def test_wrong_sizes_and_renamed_keys_fail_in_one_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], sets: tuple[str, ...], change: dict[str, str], message: str
 ) -> None:
-    _, segmenter = built("rein", "eva02", "rank=4")
+    _, segmenter = built("rein", "eva02", "rank=4", "linked=true")
     assert segmenter.adapter is not None
     state: dict[str, Tensor] = {f"backbone.reins.{k}": v for k, v in segmenter.adapter.state_dict().items()}
     state |= {f"decode_head.{k}": v for k, v in segmenter.head.state_dict().items()}
@@ -210,6 +219,16 @@ def test_files_that_hold_something_else_say_what(
     error = capsys.readouterr().err
     assert message in error
     assert error.count("\n") == 1
+
+
+def test_sizes_are_the_published_ones_not_those_the_protocol_trains_with() -> None:
+    imported = resolve_module.resolve("rein", "eva02", sets=["weights=random"], checkpoint="sha256:" + "0" * 64)
+    assert imported.head == HeadConfig()
+    assert imported.method_config == METHODS.get("rein").config().model_dump(mode="json")
+    assert resolve_module.departures(imported) == {"checkpoint": imported.checkpoint}
+    trained = resolve_module.resolve("rein", "eva02", sets=["weights=random"])
+    assert imported.recipe == trained.recipe
+    assert imported.head != trained.head
 
 
 def test_mistakes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
