@@ -105,6 +105,7 @@ def import_(
             print_json({"spec": spec.model_dump(mode="json"), "run": folder.name, "path": str(folder)})
         else:
             where = "" if results == Path("results") else f" --results {results}"
+            where += f" --weights {backbone_weights}" if backbone_weights is not None else ""
             print(f"imported: {folder}\nscore it: {PROGRAM} evaluate {folder.name}{where}")
 
 
