@@ -219,9 +219,11 @@ class _Selftest:
 
 def _without_gradient(segmenter: Segmenter) -> Iterator[str]:
     for name, parameter in segmenter.named_parameters():
-        if parameter.requires_grad and parameter.grad is None:
+        if not parameter.requires_grad:
+            continue
+        if parameter.grad is None:
             yield f"no gradient reaches {name}"
-        elif parameter.requires_grad and not parameter.grad.isfinite().all():  # type: ignore[union-attr]
+        elif not parameter.grad.isfinite().all():
             yield f"the gradient of {name} is not finite"
 
 

@@ -67,7 +67,7 @@ def test_without_the_extra_one_line_says_how_to_install_it(monkeypatch: pytest.M
     with pytest.raises(PrerequisiteError, match=r"needs no_such_library.*pip install -e '\.\[mmseg\]'"):
         spec_of(SEGFORMER)
     with pytest.raises(PrerequisiteError, match="no_such_library"):
-        CARD.build(NoBackbone({}), None, MmsegConfig(config="x"))  # type: ignore[arg-type]
+        CARD.build(NoBackbone({}), None, MmsegConfig(config="x"))  # type: ignore[arg-type]  # it is refused first
 
 
 # Training and scoring
@@ -227,7 +227,7 @@ def test_operators_that_are_absent_say_so() -> None:
     library.load_library()
     extension = sys.modules["mmcv._ext"]
     if not isinstance(extension, library._NoOperators):
-        pytest.skip("mmcv's operators are installed")
+        pytest.skip("mmcv's operators are installed: the stand-in is for where they are not")
     with pytest.raises(PrerequisiteError, match="mmcv's compiled operator psamask_forward is called"):
         extension.psamask_forward(1, key=2)
     from mmcv.ops import multi_scale_deform_attn as attention

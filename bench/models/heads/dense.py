@@ -7,8 +7,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from bench.api import Head
+from bench.data.labels import IGNORE
 
-IGNORE = 255
 DROPOUT = 0.1
 
 
