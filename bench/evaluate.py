@@ -18,6 +18,8 @@ from torch import Tensor
 from bench.data.ahead import ahead
 from bench.data.corruptions import corrupt
 from bench.data.reader import Sample, SegmentationDataset
+from bench.data.stream import default_workers
+from bench.data.views import show
 from bench.inference import Layout, predict_logits
 from bench.metrics import confusion
 from bench.observer import Observer, Silent
@@ -43,12 +45,13 @@ def evaluate(
     layout: Layout,
     device: torch.device | str = "cpu",
     observer: Observer | None = None,
+    readers: int | None = None,
 ) -> Evaluation:
     """Score `logits` (images to class scores, see `predict_logits`) on the target's images.
 
-    Images are fed at their own size and scored at that of their label map, to which the scores (not
-    the classes) are resized. Samples are read and corrupted in threads ahead of the model. On a CPU
-    `logits` may be called from two threads at once, each of them for whole batches.
+    Images are shown at the size of the target's view and scored at that of their label map, to which the scores (not
+    the classes) are resized. Samples are read, corrupted and resized in threads ahead of the model, those in files by
+    `readers` of them. On a CPU `logits` may be called from two threads at once, each of them for whole batches.
     """
     observer = observer or Silent()
     images = len(dataset) if target.images is None else target.images
@@ -63,7 +66,8 @@ def evaluate(
 
     matrices: list[npt.NDArray[np.int64]] = []
     with _workers(torch.device(device)) as workers:
-        for found in ahead(score, _batches(dataset, target, images), threads=workers):
+        batches = _batches(dataset, target, images, readers or default_workers())
+        for found in ahead(score, batches, threads=workers):
             matrices += found
             observer.advance(target.name, len(found))
     observer.finish(target.name)
@@ -110,21 +114,31 @@ def _workers(device: torch.device) -> Iterator[int]:
         torch.set_num_threads(threads)
 
 
-def _batches(dataset: SegmentationDataset, target: Target, images: int) -> Iterator[list[Sample]]:
-    """The target's samples, batched while they are of one size, made by a thread running ahead."""
-    chunks = [range(first, min(first + _BATCH, images)) for first in range(0, images, _BATCH)]
-    for samples in ahead(partial(_samples, dataset, target), chunks, threads=1, depth=2):
-        yield from _same_size(samples)
+def _batches(dataset: SegmentationDataset, target: Target, images: int, readers: int) -> Iterator[list[Sample]]:
+    """The target's samples, batched while they are of one size, made by threads running ahead."""
+    if dataset.keep:  # made by `prefetch`, in threads of its own
+        chunks = [range(first, min(first + _BATCH, images)) for first in range(0, images, _BATCH)]
+        for samples in ahead(partial(_samples, dataset, target), chunks, threads=1, depth=2):
+            yield from _same_size(samples)
+        return
+    held: list[Sample] = []
+    for sample in ahead(partial(_sample, dataset, target), range(images), threads=readers, depth=readers + 1):
+        held.append(sample)
+        if len(held) == _BATCH:
+            yield from _same_size(held)
+            held = []
+    yield from _same_size(held)
 
 
 def _samples(dataset: SegmentationDataset, target: Target, indices: range) -> list[Sample]:
-    samples = [dataset[index] for index in indices]
-    if target.corruption is None or target.severity is None:
-        return samples
-    return [
-        sample._replace(image=corrupt(sample.image, target.corruption, target.severity, seed=index))
-        for index, sample in zip(indices, samples, strict=True)
-    ]
+    return [_sample(dataset, target, index) for index in indices]
+
+
+def _sample(dataset: SegmentationDataset, target: Target, index: int) -> Sample:
+    sample = dataset[index]
+    if target.corruption is not None and target.severity is not None:
+        sample = sample._replace(image=corrupt(sample.image, target.corruption, target.severity, seed=index))
+    return show(sample, target.view)
 
 
 def _same_size(samples: list[Sample]) -> Iterator[list[Sample]]:

@@ -76,7 +76,7 @@ def _protocol(protocol: protocols.Protocol) -> Row:
     return {
         "name": protocol.name,
         "summary": protocol.summary,
-        "source": protocol.source,
+        "sources": [source.dataset for source in protocol.sources],
         "tracks": [track.name for track in protocol.tracks],
         "backbones": protocol.backbones,
         "targets": {target.name: target.group for target in protocol.all_targets()},

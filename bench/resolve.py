@@ -1,6 +1,6 @@
 """From what a user types to a RunSpec: families, defaults, overrides and ``--set``, all checked by name and type.
 
-Recipe, weakest first: defaults, the method's own, the protocol's, the protocol's for this method, ``--set``.
+Recipe, weakest first: defaults, the method's own, the protocol's, the track's, the protocol's for this method, ``--set``.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from bench.own_model import check_backbone, own_model
 from bench.protocols import Protocol, load_protocol
 from bench.protocols import names as protocol_names
 from bench.registry import METHODS
-from bench.spec import NO_BACKBONE, HeadConfig, Precision, Recipe, RunSpec
+from bench.spec import NO_BACKBONE, HeadConfig, Precision, Recipe, RunSpec, Source, Target
 
 if TYPE_CHECKING:
     from bench.models.card import BackboneCard
@@ -30,6 +30,9 @@ Model = TypeVar("Model", bound=BaseModel)
 TOP_LEVEL = ("weights", "compile")
 """``--set`` keys of the spec itself; the rest belong to the recipe, the head, the backbone or the method."""
 
+
+PATCHES = ("patch_size", "img_size", "resize")
+"""What a track may ask of plain transformers; other backbones have none to choose."""
 
 OPTIONS = ("method", "backbone", "protocol", "track", "seed", "precision")
 """What a spec holds too, but options of their own decide."""
@@ -66,7 +69,7 @@ def resolve(
     rules = load_protocol(protocol)
     METHODS.check(method)
     card = None if backbone == NO_BACKBONE else _backbone(backbone, rules, weights)
-    chosen_track = rules.track(track)
+    on_track = rules.rules(track)
     plugin = METHODS.get(method)
     config_type: type[BaseModel] = plugin.config
     settings = [_setting(text, config_type) for text in sets]
@@ -74,15 +77,16 @@ def resolve(
     for_method = dict(rules.methods.get(method, {})) if checkpoint is None else {}
     head = {**plugin.head, **rules.head} if checkpoint is None else plugin.head
     own_recipe = for_method.pop("recipe", {})
-    recipe = {**plugin.recipe, **rules.recipe, **own_recipe}
+    recipe = {**plugin.recipe, **rules.recipe, **on_track.recipe, **own_recipe}
     top = {setting.field: setting.value for setting in settings if setting.part == "spec"}
     config = _part(config_type, "method", for_method, settings)
     check_backbone(plugin, backbone)
     start = (
         own_model(plugin, config, settings, weights, complete)
         if card is None
-        else _on_card(card, config, rules.backbone_settings(track), settings, weights)
+        else _on_card(card, config, on_track.backbone, settings, weights)
     )
+    sources, targets = rules.sources_of(track), rules.targets_of(track)
     return _build(
         RunSpec,
         {
@@ -90,10 +94,11 @@ def resolve(
             **start,
             "head": _part(HeadConfig, "head", head, settings),
             "protocol": rules.name,
-            "source": rules.source,
-            "targets": rules.all_targets(),
-            "data": _revisions(rules),
-            "track": chosen_track,
+            "sources": sources,
+            "targets": targets,
+            "classes": rules.classes,
+            "data": revisions(sources, targets),
+            "track": rules.track(track),
             "recipe": _part(Recipe, "recipe", recipe, settings),
             "precision": precision or rules.precision,
             "compile": top.get("compile", False),
@@ -212,15 +217,12 @@ def _on_card(
 
 
 def _backbone_config(card: BackboneCard, of_track: Mapping[str, Any], settings: Iterable[Setting]) -> dict[str, Any]:
-    """What decides the features: the card's own, the track's over it, `--set backbone.X` over both.
-
-    A track's patches and sizes are for plain transformers; other models have none to choose.
-    """
+    """What decides the features: the card's own, the track's over it, `--set backbone.X` over both."""
     plain = card.patch_size is not None
     config, asked = card.config(), of_track.get("patch_size")
     if card.loader == "transformers" and asked is not None and card.kwargs.get("patch_size", asked) != asked:
         raise UserError(f"{card.name} runs at its own patches, this track asks for {asked}: take a card or timm:NAME")
-    config |= {name: value for name, value in of_track.items() if plain or name not in ("patch_size", "img_size")}
+    config |= {name: value for name, value in of_track.items() if plain or name not in PATCHES}
     for setting in settings:
         if setting.part == "backbone":
             config[setting.field] = setting.value
@@ -239,6 +241,7 @@ def _weights(card: BackboneCard, wanted: object, given: Path | None) -> str:
     return own
 
 
-def _revisions(protocol: Protocol) -> dict[str, str]:
-    names = {protocol.source, *(target.dataset for target in protocol.all_targets())}
+def revisions(sources: Iterable[Source], targets: Iterable[Target]) -> dict[str, str]:
+    """Data-set card -> revision, of all that a run opens."""
+    names = {*(source.dataset for source in sources), *(target.dataset for target in targets)}
     return {name: cards.revision(cards.load_card(name)) for name in sorted(names)}

@@ -14,8 +14,8 @@ from torch import Tensor
 from bench import inference, provenance
 from bench.api import Segmenter
 from bench.checkpoint import read_progress
-from bench.data.corruptions import require_corruption
-from bench.data.reader import SegmentationDataset, open_dataset
+from bench.data.for_run import open_for
+from bench.data.reader import SegmentationDataset
 from bench.errors import DamagedFile, UserError
 from bench.evaluate import evaluate, prefetch
 from bench.models.build import build_segmenter
@@ -50,10 +50,13 @@ def run(
     on_existing: OnExisting = "skip",
     observer: Observer | None = None,
     weights: Path | None = None,
+    data_root: Path | None = None,
+    workers: int | None = None,
 ) -> RunResult:
     """Do what of `spec` is not yet done below the folder `results`, and return the complete result.
 
-    `weights` names the backbone's file where it is not the card's.
+    `weights` names the backbone's file where it is not the card's, `data_root` the folder of the data sets;
+    `workers` threads read files.
 
     A complete result is returned as it is (`skip`), refused (`error`) or made again (`rerun`); a
     partial one, or a training that was interrupted, is gone on with. Raises PrerequisiteError before
@@ -70,7 +73,7 @@ def run(
         _tell(existing, path, on_existing)
     if existing is not None and existing.state == "complete" and on_existing == "skip":
         return existing
-    source, datasets = _open(spec.source, spec), _open_targets(spec)
+    source, datasets = open_for(spec, data_root)
     fabric = make_fabric(device, spec.precision)
     segmenter = build_segmenter(spec, weights)
     if spec.compile:
@@ -90,12 +93,13 @@ def run(
         checkpoint=trained,
         fabric=fabric,
         observer=observer,
+        workers=workers,
     )
     if training.steps:
         existing = None  # of other weights than these
     job = _Job(_partial(spec, settings, training, existing, fabric), path, observer, began)
     try:
-        job.evaluate_all(segmenter, datasets, fabric)
+        job.evaluate_all(segmenter, datasets, fabric, workers)
     finally:
         for dataset in datasets.values():
             dataset.cancel()  # an interrupted program does not wait for images nobody will see
@@ -155,7 +159,9 @@ class _Job:
         self.per_image = read_per_image(path, result) if result.targets else {}
         self._save(spent={})
 
-    def evaluate_all(self, segmenter: Segmenter, datasets: dict[str, SegmentationDataset], fabric: Fabric) -> None:
+    def evaluate_all(
+        self, segmenter: Segmenter, datasets: dict[str, SegmentationDataset], fabric: Fabric, readers: int | None
+    ) -> None:
         """Score every target that the result does not have yet."""
         spec = self.result.spec
         layout = inference.layout(spec)
@@ -167,7 +173,8 @@ class _Job:
 
         for place, target in enumerate(left):
             prefetch(left[place : place + 2], datasets)
-            done = evaluate(logits, target, datasets[target.dataset], layout, fabric.device, self.observer)
+            data = datasets[target.dataset]
+            done = evaluate(logits, target, data, layout, fabric.device, self.observer, readers)
             self.per_image[target.name] = done.per_image
             self._save(
                 spent={"evaluate": done.result.seconds},
@@ -243,25 +250,6 @@ def _forget_finished(weights: Path, spec: RunSpec) -> None:
     """
     if spec.checkpoint is None and weights.exists() and read_progress(weights).step >= spec.recipe.iterations:
         weights.unlink()
-
-
-def _open_targets(spec: RunSpec) -> dict[str, SegmentationDataset]:
-    """The targets' data sets, each opened once; what a target asks for is checked before training."""
-    datasets: dict[str, SegmentationDataset] = {}
-    for target in spec.targets:
-        dataset = datasets.setdefault(target.dataset, _open(target.dataset, spec))
-        if target.images is not None and target.images > len(dataset):
-            raise UserError(f"target {target.name} wants {target.images} images; {dataset.name} has {len(dataset)}")
-        if target.corruption is not None:
-            require_corruption(target.corruption)
-    return datasets
-
-
-def _open(name: str, spec: RunSpec) -> SegmentationDataset:
-    dataset = open_dataset(name)
-    if dataset.revision != spec.data[name]:
-        raise UserError(f"dataset {name} has changed (revision {dataset.revision}) since this run was specified")
-    return dataset
 
 
 def _provenance(spec: RunSpec, fabric: Fabric) -> Provenance:

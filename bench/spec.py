@@ -12,12 +12,14 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-SPEC_VERSION: Literal[2] = 2
+SPEC_VERSION: Literal[3] = 3
 
 NO_BACKBONE = "none"
 """Stands for the backbone of a method that brings its own model."""
 
-Group = Literal["source", "unseen", "weather", "corruption"]
+Group = Literal["source", "unseen", "weather", "corruption", "reliability"]
+Classes = Literal["cityscapes-19", "synthia-16"]
+"""Over which classes mIoU is a mean: all, or those that SYNTHIA has (terrain, truck and train never occur in it)."""
 Precision = Literal["fp32", "bf16"]
 Positive = Annotated[int, Field(gt=0)]
 Fraction = Annotated[float, Field(gt=0, le=1)]
@@ -28,6 +30,14 @@ class Frozen(BaseModel):
     """Immutable, strict about names: an unknown key is an error, not a silent default."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Jitter(Frozen):
+    """Large-scale jitter: the image fits into `size` (height, width) times a factor drawn evenly from [low, high]."""
+
+    size: tuple[Positive, Positive]
+    low: Annotated[float, Field(gt=0)]
+    high: Annotated[float, Field(gt=0)]
 
 
 class Recipe(Frozen):
@@ -48,6 +58,8 @@ class Recipe(Frozen):
     short_edges: Annotated[tuple[Positive, ...], Field(min_length=1)] = tuple(256 + 256 * i // 5 for i in range(16))
     """Short edges in pixels; one is drawn per image (0.5x to 2.0x of 512 in steps of 0.1)."""
     long_edge_max: Positive = 2048
+    jitter: Jitter | None = None
+    """Instead of a short edge: a scale around a fixed size, as CLOUDS trains."""
     cat_max_ratio: Fraction = 0.75
     """A crop is drawn again (up to 10 times) while one class covers more than this share."""
     flip: Annotated[float, Field(ge=0, le=1)] = 0.5
@@ -88,12 +100,46 @@ class HeadConfig(Frozen):
 
 
 class Track(Frozen):
-    """How an image is put through the model and at which resolution it is scored."""
+    """How images are put through the model, and which model it is; the sizes are those of each target's `View`."""
 
     name: str
     windows: Literal["slide", "whole"] = "slide"
+    window: tuple[Positive, Positive] | None = None
+    """Height, width of a window; None for the training crop."""
     stride_fraction: Fraction = 2 / 3
-    """Stride of the windows as a share of the training crop; the window is that crop."""
+    """Stride of the windows as a share of the window."""
+    selection: Literal["last"] = "last"
+    """Which iterate is scored. There is no other: picking one by a target's score is what this suite is against."""
+
+
+class View(Frozen):
+    """The size at which a target's images are shown to the model, and that at which they are scored.
+
+    Without any of the three the image is shown as it is. Aspect ratios are kept, images resized bilinearly.
+    """
+
+    halve: bool = False
+    """First of all, halve the image (bicubic) and its label (nearest), as Rein's published code prepares Mapillary."""
+    fit: tuple[Positive, Positive] | None = None
+    """Then as large as fits into this height and width (for an upright image: width and height)."""
+    short_edge: Positive | None = None
+    """Or so that the short edge has this length."""
+    scored: Literal["native", "shown"] = "native"
+    """At the size of the ground truth, or at that shown, to which then the label is resized, too."""
+
+    @model_validator(mode="after")
+    def _one_size(self) -> View:
+        if self.fit is not None and self.short_edge is not None:
+            raise ValueError("fit and short_edge exclude each other")
+        return self
+
+
+class Source(Frozen):
+    """One set of training images."""
+
+    dataset: str
+    weight: Positive | None = None
+    """Parts of the mixture that are drawn from it; None in all sources: every image as often as any other."""
 
 
 class Target(Frozen):
@@ -106,6 +152,9 @@ class Target(Frozen):
     """Only the first so many; None for all."""
     corruption: str | None = None
     severity: Annotated[int, Field(ge=1, le=5)] | None = None
+    view: View = View()
+    trained_on: bool = False
+    """Its images are among those that are trained on: published protocols hold nothing of the source back."""
 
     @model_validator(mode="after")
     def _corruption_has_severity(self) -> Target:
@@ -119,7 +168,7 @@ class Target(Frozen):
 class RunSpec(Frozen):
     """Everything a number depends on, resolved: no family names, no defaults left to look up."""
 
-    spec_version: Literal[2] = SPEC_VERSION
+    spec_version: Literal[3] = SPEC_VERSION
     method: str
     method_config: dict[str, Any]
     backbone: str
@@ -129,9 +178,10 @@ class RunSpec(Frozen):
     weights: Annotated[str, Field(pattern=r"^(sha256:[0-9a-f]{64}|random)$")]
     head: HeadConfig
     protocol: str
-    source: str
-    """Data-set card that is trained on; the only one training ever opens."""
+    sources: Annotated[tuple[Source, ...], Field(min_length=1)]
+    """Data-set cards that are trained on; the only ones training ever opens."""
     targets: tuple[Target, ...]
+    classes: Classes = "cityscapes-19"
     data: dict[str, str]
     """Data-set card name -> revision."""
     track: Track

@@ -23,7 +23,7 @@ from lightning_fabric import Fabric
 from bench.api import Segmenter
 from bench.checkpoint import Progress, load_checkpoint, save_checkpoint
 from bench.data.reader import SegmentationDataset
-from bench.data.transforms import Batch, TrainStream
+from bench.data.stream import Batch, TrainStream
 from bench.errors import BenchError
 from bench.observer import Observer, Silent
 from bench.result import CurvePoint
@@ -85,11 +85,12 @@ def train(
     checkpoint: Path,
     fabric: Fabric,
     observer: Observer | None = None,
+    workers: int | None = None,
 ) -> Training:
     """Train `segmenter` in place, going on from `checkpoint` if there is one.
 
     Saves every `CHECKPOINT_SECONDS`, when interrupted (SIGINT, SIGTERM: KeyboardInterrupt follows the
-    save), and at the end, then without the optimiser. Raises Diverged when the loss is not finite and
+    save), and at the end, then without the optimiser. Images in files are read by `workers` threads. Raises Diverged when the loss is not finite and
     DamagedFile for a checkpoint that cannot be used.
     """
     observer = observer or Silent()
@@ -99,7 +100,7 @@ def train(
     progress = load_checkpoint(checkpoint, spec_hash, segmenter, optimizer) or Progress(spec_hash=spec_hash)
     first, earlier = progress.step, progress.seconds
     stream = TrainStream(source, recipe, seed)
-    if first < recipe.iterations:
+    if first < recipe.iterations and source.keep:
         observer.start("images", len(stream.samples(first, recipe.iterations)))
     observer.start("train", recipe.iterations, first)
 
@@ -114,7 +115,7 @@ def train(
         last_saved = time.monotonic()
         with (
             _interruption() as interrupted,
-            closing(stream.batches(first, recipe.iterations, made=made)) as batches,
+            closing(stream.batches(first, recipe.iterations, made=made, workers=workers)) as batches,
         ):
             for batch in batches:
                 loss = loop.step(batch)
@@ -126,7 +127,8 @@ def train(
                 if interrupted.is_set():
                     raise KeyboardInterrupt
         save_checkpoint(checkpoint, progress, segmenter)
-        observer.finish("images")
+        if source.keep:
+            observer.finish("images")
     segmenter.eval()
     observer.finish("train")
     return Training(progress.curve, progress.seconds, earlier, progress.step - first)

@@ -9,7 +9,8 @@ import pytest
 
 from bench.data.labels import IGNORE
 from bench.data.reader import Sample, SegmentationDataset
-from bench.data.transforms import PAD_COLOUR, TrainStream, photometric, train_transform
+from bench.data.stream import TrainStream
+from bench.data.transforms import PAD_COLOUR, photometric, train_transform
 from bench.spec import Recipe
 
 

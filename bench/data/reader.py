@@ -1,18 +1,21 @@
-"""The one dataset class: samples by index, rendered or read once, ahead of use, and kept."""
+"""The one dataset class: samples by index, made ahead of use; rendered ones are kept, read ones are not."""
 
 from __future__ import annotations
 
+import bisect
 import hashlib
+import itertools
 import os
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from bench.data.cards import Card, load_card, revision
+from bench.data.cards import FilesCard, StreetsCard, load_card, revision
 from bench.data.labels import CLASSES
 from bench.errors import UserError
 
@@ -27,18 +30,32 @@ class Sample(NamedTuple):
     label: npt.NDArray[np.uint8]
     """(H, W) train ids, 255 ignored."""
     name: str
+    anomaly: npt.NDArray[np.uint8] | None = None
+    """(H, W) 1 where something is no object of the classes, 0 where not, 255 not scored; None: nobody marked it."""
+
+
+class Mixture(NamedTuple):
+    """How the parts of a concatenated data set are drawn in training."""
+
+    sizes: tuple[int, ...]
+    weights: tuple[int, ...]
+    """Of every sum(weights) images drawn, so many are of each part."""
 
 
 class SegmentationDataset:
-    """Labelled images in a fixed order. Thread-safe; every sample is made once and kept in memory.
+    """Labelled images in a fixed order. Thread-safe.
 
-    `load` makes sample i; it should release the GIL, for `prefetch` calls it from threads.
+    `load` makes sample i; it should release the GIL, for it is called from threads. With `keep` every sample is made
+    once and stays in memory, without (files, which would not fit) it is made whenever it is asked for.
     """
 
     classes: tuple[str, ...] = CLASSES
 
-    def __init__(self, name: str, names: list[str], load: Callable[[int], Sample], revision: str) -> None:
-        self.name, self.names, self.revision = name, names, revision
+    def __init__(
+        self, name: str, names: list[str], load: Callable[[int], Sample], revision: str, *, keep: bool = True
+    ) -> None:
+        self.name, self.names, self.revision, self.keep = name, names, revision, keep
+        self.mixture: Mixture | None = None
         self._load = load
         self._lock = threading.Lock()
         self._samples: dict[int, Future[Sample]] = {}
@@ -50,6 +67,8 @@ class SegmentationDataset:
         """Sample `index` in [0, len), waited for or made here. Raises IndexError outside."""
         if not 0 <= index < len(self):
             raise IndexError(f"{self.name} has {len(self)} images, there is no number {index}")
+        if not self.keep:
+            return self._load(index)
         with self._lock:
             ahead = self._samples.get(index)
             mine = ahead is None or ahead.cancel()  # queued, not begun: do it here rather than wait
@@ -62,8 +81,8 @@ class SegmentationDataset:
         return ahead.result()
 
     def prefetch(self, indices: Iterable[int]) -> None:
-        """Start making the samples `indices` in that order, in threads shared by all data sets."""
-        for index in indices:
+        """Start making the samples `indices` in that order, in threads shared by all data sets; if they are kept."""
+        for index in indices if self.keep else ():
             with self._lock:
                 if index not in self._samples:
                     self._samples[index] = _pool().submit(self._load, index)
@@ -79,21 +98,54 @@ class SegmentationDataset:
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
-def open_dataset(name: str, images: int | None = None) -> SegmentationDataset:
+def open_dataset(name: str, images: int | None = None, data_root: Path | None = None) -> SegmentationDataset:
     """Open the data set of card `name`, only its first `images` images if given.
 
-    Raises UnknownName for a card that does not exist, UserError when it has fewer images.
+    Raises UnknownName for a card that does not exist, DatasetNotFound where its files are not below `data_root` nor
+    where the user said, UserError when it has fewer images.
     """
     card = load_card(name)
-    if images is not None and not 0 < images <= card.images:
-        raise UserError(f"dataset {name} has {card.images} images, not {images}")
-    first = 0 if card.split == "train" else _VAL_OFFSET
-    frames = range(first, first + (images or card.images))
-    file_names = [f"{card.domain}/{frame:07d}" for frame in frames]
-    return SegmentationDataset(name, file_names, _streets_loader(card, frames), revision(card))
+    if isinstance(card, FilesCard):
+        from bench.data.files import open_files
+
+        dataset = open_files(card, data_root)
+    else:
+        first = 0 if card.split == "train" else _VAL_OFFSET
+        frames = range(first, first + card.images)
+        file_names = [f"{card.domain}/{frame:07d}" for frame in frames]
+        dataset = SegmentationDataset(name, file_names, _streets_loader(card, frames), revision(card))
+    if images is not None:
+        if not 0 < images <= len(dataset):
+            raise UserError(f"dataset {name} has {len(dataset)} images, not {images}")
+        del dataset.names[images:]
+    return dataset
 
 
-def _streets_loader(card: Card, frames: range) -> Callable[[int], Sample]:
+def concatenate(
+    datasets: Sequence[SegmentationDataset], weights: Sequence[int] | None = None
+) -> SegmentationDataset:
+    """One data set of all images of several, in their order; a single one is returned as it is.
+
+    Training draws every image as often as any other, or from each data set by its weight.
+    """
+    if len(datasets) == 1:
+        return datasets[0]
+    starts = [0, *itertools.accumulate(map(len, datasets))]
+    names = [f"{dataset.name}/{name}" for dataset in datasets for name in dataset.names]
+
+    def load(index: int) -> Sample:
+        part = bisect.bisect_right(starts, index) - 1
+        return datasets[part][index - starts[part]]
+
+    revision = hashlib.sha256("\n".join(dataset.revision for dataset in datasets).encode()).hexdigest()[:16]
+    name = "+".join(dataset.name for dataset in datasets)
+    joined = SegmentationDataset(name, names, load, revision, keep=all(dataset.keep for dataset in datasets))
+    if weights is not None:
+        joined.mixture = Mixture(tuple(map(len, datasets)), tuple(weights))
+    return joined
+
+
+def _streets_loader(card: StreetsCard, frames: range) -> Callable[[int], Sample]:
     from bench.data import streets
 
     def load(index: int) -> Sample:

@@ -6,16 +6,12 @@ mmsegmentation pipeline its configuration names).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
-from typing import NamedTuple
-
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-from bench.data.ahead import ahead
 from bench.data.labels import IGNORE
-from bench.data.reader import Sample, SegmentationDataset
+from bench.data.reader import Sample
 from bench.spec import Recipe
 
 Image = npt.NDArray[np.uint8]
@@ -26,15 +22,6 @@ _CROP_TRIES = 10
 _BRIGHTNESS = 32.0
 _GAIN = (0.5, 1.5)
 _HUE = 18  # of OpenCV's 180 hue steps, as mmsegmentation counts them
-
-
-class Batch(NamedTuple):
-    """One training step's input."""
-
-    images: Image
-    """(B, 3, H, W) RGB."""
-    labels: Image
-    """(B, H, W) train ids, 255 ignored."""
 
 
 def train_transform(sample: Sample, recipe: Recipe, rng: np.random.Generator) -> tuple[Image, Image]:
@@ -74,61 +61,6 @@ def photometric(image: Image, rng: np.random.Generator) -> Image:
     if not contrast_first and rng.random() < 0.5:
         image = _scaled(image, rng.uniform(*_GAIN), 0.0)
     return image
-
-
-class TrainStream:
-    """An endless, shuffled, augmented stream over a data set.
-
-    Item k is a pure function of (seed, k): the same whatever was asked before, so a run that
-    resumes at any step sees what an uninterrupted one sees.
-    """
-
-    def __init__(self, dataset: SegmentationDataset, recipe: Recipe, seed: int) -> None:
-        self.dataset, self.recipe, self.seed = dataset, recipe, seed
-        self._order: tuple[int, npt.NDArray[np.int64]] = (-1, np.empty(0, np.int64))
-
-    def index(self, item: int) -> int:
-        """Which sample item k shows: every epoch is a fresh permutation of the data set."""
-        epoch, place = divmod(item, len(self.dataset))
-        known, order = self._order
-        if known != epoch:
-            order = np.random.default_rng((self.seed, 1, epoch)).permutation(len(self.dataset))
-            self._order = (epoch, order)
-        return int(order[place])
-
-    def item(self, item: int) -> tuple[Image, Image]:
-        """The augmented image (3, h, w) and label (h, w) number k."""
-        rng = np.random.default_rng((self.seed, 2, item))
-        return train_transform(self.dataset[self.index(item)], self.recipe, rng)
-
-    def batch(self, step: int) -> Batch:
-        """Batch of training step `step`."""
-        size = self.recipe.batch_size
-        items = [self.item(step * size + i) for i in range(size)]
-        return Batch(np.stack([image for image, _ in items]), np.stack([label for _, label in items]))
-
-    def samples(self, start: int, stop: int) -> list[int]:
-        """The different samples that steps start..stop-1 show, in the order of their first use."""
-        size = self.recipe.batch_size
-        return list(dict.fromkeys(self.index(item) for item in range(start * size, stop * size)))
-
-    def batches(
-        self, start: int, stop: int, depth: int = 4, made: Callable[[], object] = lambda: None
-    ) -> Generator[Batch, None, None]:
-        """Batches of steps start..stop-1, made by a thread that runs up to `depth` steps ahead.
-
-        All samples are made first, in all threads, `made` called after each: beside training, which waits for its
-        slowest thread at every operation, the same work costs more (250 steps of `streets`: 61 s instead of 56).
-        """
-        try:
-            coming = self.samples(start, stop)
-            self.dataset.prefetch(coming)
-            for index in coming:
-                self.dataset[index]
-                made()
-            yield from ahead(self.batch, range(start, stop), threads=1, depth=depth)
-        finally:
-            self.dataset.cancel()
 
 
 def _resize(image: Image, label: Image, recipe: Recipe, rng: np.random.Generator) -> tuple[Image, Image]:

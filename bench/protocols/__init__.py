@@ -6,10 +6,11 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
+from bench.data.cards import load_card
 from bench.errors import DamagedFile, UnknownName, what_is_wrong
-from bench.spec import Frozen, HeadConfig, Positive, Precision, Recipe, Target, Track
+from bench.spec import Classes, Frozen, HeadConfig, Positive, Precision, Recipe, Source, Target, Track, View
 
 FOLDER = Path(__file__).resolve().parent
 
@@ -47,9 +48,16 @@ class Corruptions(Frozen):
 
 
 class ProtocolTrack(Track):
-    """A track, and what it asks of every backbone: fields of a card's `config()`, as patches converted to 16."""
+    """A track, and what it changes in the protocol."""
 
+    views: dict[str, View] = Field(default_factory=dict)
+    """Family of data sets -> how its images are shown and scored; the others' are shown as they are."""
+    datasets: dict[str, str] = Field(default_factory=dict)
+    """Data-set card -> the one that stands in for it: another label map, a source of which nothing is held back."""
     backbone: dict[str, Any] = Field(default_factory=dict)
+    """What it asks of every backbone: fields of a card's `config()`, as patches converted to 16."""
+    recipe: dict[str, Any] = Field(default_factory=dict)
+    """Its own training recipe, over the protocol's."""
 
 
 class Protocol(Frozen):
@@ -57,11 +65,14 @@ class Protocol(Frozen):
 
     name: str
     summary: str
-    source: str
-    """Data-set card of the training images."""
+    sources: Annotated[tuple[Source, ...], Field(min_length=1)]
+    """Data-set cards of the training images, by name or as tables {dataset, weight}."""
     targets: tuple[Target, ...]
     corruptions: Corruptions | None = None
     tracks: Annotated[tuple[ProtocolTrack, ...], Field(min_length=1)]
+    seeds: tuple[int, ...] = (0, 1, 2)
+    """The repetitions a complete entry of the leaderboard has."""
+    classes: Classes = "cityscapes-19"
     backbones: dict[str, str] = Field(default_factory=dict)
     """Family -> the exact backbone this protocol takes for it."""
     precision: Precision = "fp32"
@@ -70,9 +81,27 @@ class Protocol(Frozen):
     methods: dict[str, dict[str, Any]] = Field(default_factory=dict)
     """Method -> overrides of its config; a sub-table ``recipe`` overrides the recipe for it alone."""
 
+    @field_validator("tracks", mode="before")
+    @classmethod
+    def _over_shared_ones(cls, value: Any) -> Any:
+        """Tables by name, each over the track of that name that all protocols share, where there is one."""
+        return [_merged(name, own) for name, own in value.items()] if isinstance(value, dict) else value
+
+    @field_validator("sources", mode="before")
+    @classmethod
+    def _by_name(cls, value: Any) -> Any:
+        return [{"dataset": each} if isinstance(each, str) else each for each in value]
+
     @model_validator(mode="after")
     def _hold(self) -> Protocol:
-        for part, overrides, model in (("recipe", self.recipe, Recipe), ("head", self.head, HeadConfig)):
+        if len({source.weight is None for source in self.sources}) > 1:
+            raise ValueError("either all sources have a weight or none")
+        parts: list[tuple[str, dict[str, Any], type[Frozen]]] = [
+            ("recipe", self.recipe, Recipe),
+            ("head", self.head, HeadConfig),
+            *((f"tracks.{track.name}.recipe", track.recipe, Recipe) for track in self.tracks),
+        ]
+        for part, overrides, model in parts:
             try:
                 model.model_validate(overrides)
             except ValidationError as error:
@@ -81,8 +110,8 @@ class Protocol(Frozen):
         doubles = sorted({name for name in names if names.count(name) > 1})
         if doubles:
             raise ValueError(f"two targets are called {doubles[0]!r}")
-        if [target.group for target in self.targets].count("source") != 1:
-            raise ValueError("exactly one target has group 'source'")
+        if "source" not in [target.group for target in self.targets]:
+            raise ValueError("no target has group 'source': the source's own score stands beside the others")
         return self
 
     def all_targets(self) -> tuple[Target, ...]:
@@ -91,17 +120,40 @@ class Protocol(Frozen):
 
     def track(self, name: str) -> Track:
         """The track called ``name``, as it goes into a spec. Raises UnknownName."""
-        return Track.model_validate(self._track(name).model_dump(exclude={"backbone"}))
+        return Track.model_validate(self.rules(name).model_dump(include=set(Track.model_fields)))
 
-    def backbone_settings(self, track: str) -> dict[str, Any]:
-        """What the track asks of every backbone. Raises UnknownName."""
-        return self._track(track).backbone
-
-    def _track(self, name: str) -> ProtocolTrack:
+    def rules(self, name: str) -> ProtocolTrack:
+        """The track called ``name`` with all that it changes. Raises UnknownName."""
         tracks = {track.name: track for track in self.tracks}
         if name not in tracks:
             raise UnknownName("track", name, tracks)
         return tracks[name]
+
+    def sources_of(self, track: str) -> tuple[Source, ...]:
+        """The training images of a track. Raises UnknownName."""
+        swap = self.rules(track).datasets
+        return tuple(source.model_copy(update={"dataset": swap.get(source.dataset, source.dataset)}) for source in self.sources)
+
+    def targets_of(self, track: str) -> tuple[Target, ...]:
+        """The targets of a track, each with its view and whether its images are trained on. Raises UnknownName."""
+        rules = self.rules(track)
+        trained = {source.dataset for source in self.sources_of(track)}
+        return tuple(_on_track(target, rules, trained) for target in self.all_targets())
+
+
+def _merged(name: str, own: dict[str, Any]) -> dict[str, Any]:
+    path = FOLDER / "tracks" / f"{name}.toml"
+    shared = tomllib.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    tables = {key: {**table, **own.get(key, {})} for key, table in shared.items() if isinstance(table, dict)}
+    return {"name": name, **shared, **own, **tables}
+
+
+def _on_track(target: Target, rules: ProtocolTrack, trained: set[str]) -> Target:
+    card = load_card(rules.datasets.get(target.dataset, target.dataset))
+    changes: dict[str, Any] = {"dataset": card.name, "trained_on": bool({card.name, card.within} & trained)}
+    if view := rules.views.get(card.family):
+        changes["view"] = view
+    return target.model_copy(update=changes)
 
 
 def names() -> list[str]:

@@ -1,0 +1,176 @@
+"""Is a data set usable? Looks at the folder, the pairs and the files, and says what is wrong and how to mend it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from bench.data.ahead import ahead
+from bench.data.cards import FilesCard, exclude_path, load_files_card
+from bench.data.files import loader
+from bench.data.labels import CLASSES
+from bench.data.layouts import Item, Problem, locate
+from bench.data.reader import Sample
+from bench.data.stream import default_workers
+from bench.errors import DamagedFile, DatasetNotFound
+from bench.observer import Observer, Silent
+
+SAMPLED = 25
+"""Images that are read unless all are asked for, spread evenly over the set."""
+
+
+class FileCheck(NamedTuple):
+    """What reading one image and its label told."""
+
+    name: str
+    size: tuple[int, int]
+    """Height, width."""
+    pixels: dict[str, int]
+    """Class -> labelled pixels."""
+    problem: str
+    """Empty where there is none."""
+
+
+class Check(NamedTuple):
+    """All that is known of a data set on this machine."""
+
+    name: str
+    usable: bool
+    folder: str
+    told_by: str
+    layout: str
+    images: int
+    """Complete ones: with their label where the set has labels."""
+    expected: int | None
+    left_out: int
+    """By the exclude list."""
+    read: int
+    sizes: dict[str, int]
+    """"width x height" -> how many of the images read."""
+    classes: dict[str, float]
+    """Class -> percent of the labelled pixels read."""
+    problems: list[Problem]
+    damaged: dict[str, str]
+    """Image -> what is wrong with its files."""
+
+
+def check(
+    name: str, data_root: Path | None = None, *, full: bool = False, observer: Observer | None = None
+) -> Check:
+    """Check the data set of card `name`: every file if `full`, else a sample. Raises UnknownName and UserError.
+
+    A data set that is not there, or cannot be listed, is a finding like any other.
+    """
+    card = load_files_card(name)
+    try:
+        found = locate(card, data_root)
+        load = partial(_check_file, loader(card, found))
+    except (DatasetNotFound, DamagedFile) as error:
+        return Check(name, False, "", "", "", 0, card.count, 0, 0, {}, {}, [Problem(str(error), "")], {})
+    items = found.items if full else _spread(found.items)
+    checks = _read(load, items, observer or Silent(), name)
+    damaged = {one.name: one.problem for one in checks if one.problem}
+    problems = [*found.problems, *_of_files(card, checks, damaged)]
+    pixels: Counter[str] = Counter()
+    for one in checks:
+        pixels.update(one.pixels)
+    total = max(1, pixels.total())
+    return Check(
+        name=name,
+        usable=not problems,
+        folder=str(found.folder),
+        told_by=found.told_by,
+        layout=found.layout.name,
+        images=len(found.items),
+        expected=card.count,
+        left_out=found.left_out,
+        read=len(items),
+        sizes=dict(Counter(f"{width} x {height}" for _, (height, width), _, problem in checks if not problem)),
+        classes={known: 100 * pixels[known] / total for known in CLASSES if pixels[known]},
+        problems=problems,
+        damaged=damaged,
+    )
+
+
+def write_exclude_list(result: Check) -> Path:
+    """Add the damaged images to the family's exclude list; every run's identity then says that they are left out."""
+    path = exclude_path(load_files_card(result.name))
+    known = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    lines = [f"{name} # {' '.join(reason.split())}" for name, reason in sorted(result.damaged.items())]
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("\n".join([*known, *lines]) + "\n", encoding="utf-8")
+    return path
+
+
+def render(result: Check) -> str:
+    """The check for the eyes."""
+    expected = "" if result.expected is None else f" of {result.expected}"
+    lines = [f"{result.name}: {'usable' if result.usable else 'NOT usable'}"]
+    if result.folder:
+        lines += [
+            f"  folder   {result.folder} (told by {result.told_by}), layout {result.layout}",
+            f"  images   {result.images}{expected}, {result.left_out} left out by the exclude list",
+            f"  read     {result.read}: {', '.join(f'{n} of {size}' for size, n in result.sizes.items()) or 'none'}",
+        ]
+    if result.classes:
+        lines.append("  labels   " + ", ".join(f"{name} {share:.1f}%" for name, share in result.classes.items()))
+    for problem in result.problems:
+        lines.append(f"  PROBLEM  {problem.what}" + (f"\n           {problem.mend}" if problem.mend else ""))
+    lines += [f"  damaged  {name}: {reason}" for name, reason in result.damaged.items()]
+    return "\n".join(lines)
+
+
+def document(result: Check) -> dict[str, Any]:
+    """The check for machines."""
+    return result._asdict() | {"problems": [problem._asdict() for problem in result.problems]}
+
+
+def _read(load: partial[FileCheck], items: Sequence[Item], observer: Observer, name: str) -> list[FileCheck]:
+    observer.start(name, len(items))
+    checks = []
+    for one in ahead(load, items, threads=default_workers()):
+        checks.append(one)
+        observer.advance(name)
+    observer.finish(name)
+    return checks
+
+
+def _check_file(load: Callable[[Item], Sample], item: Item) -> FileCheck:
+    try:
+        sample = load(item)
+    except DamagedFile as error:
+        return FileCheck(item.name, (0, 0), {}, str(error).removeprefix("damaged file "))
+    counts = np.bincount(sample.label.ravel(), minlength=256)
+    height, width = sample.label.shape
+    return FileCheck(item.name, (height, width), {name: int(counts[i]) for i, name in enumerate(CLASSES)}, "")
+
+
+def _of_files(card: FilesCard, checks: Sequence[FileCheck], damaged: dict[str, str]) -> list[Problem]:
+    """What the files read say about the set."""
+    problems = []
+    if damaged:
+        known = f" (known: {card.defects})" if card.defects else ""
+        mend = f"`data check {card.name} --full --write-exclude` leaves them out, and every result says so"
+        problems.append(Problem(f"{len(damaged)} of {len(checks)} images read are damaged{known}", mend))
+    other = [one for one in checks if card.size and not one.problem and one.size != card.size]
+    if other and card.size:
+        sizes = [f"{width} x {height}" for height, width in (other[0].size, card.size)]
+        what = f"{len(other)} images are not of the size of this set: {other[0].name} is {sizes[0]}, not {sizes[1]}"
+        problems.append(Problem(what, "this is a resized copy: get the original"))
+    labelled = any(layout.labels for layout in card.layouts)
+    sound = [one for one in checks if not one.problem]
+    if labelled and sound and not any(any(one.pixels.values()) for one in sound):
+        problems.append(Problem("no label has a pixel that is scored", "the labels are of another kind"))
+    return problems
+
+
+def _spread(items: Sequence[Item]) -> list[Item]:
+    if len(items) <= SAMPLED:
+        return list(items)
+    places = np.linspace(0, len(items) - 1, SAMPLED).round().astype(int)
+    return [items[place] for place in places]

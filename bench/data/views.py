@@ -1,0 +1,47 @@
+"""The sizes at which a target's images are shown to the model and scored."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from bench.data.reader import Sample
+from bench.spec import View
+
+Size = tuple[int, int]
+"""Height, width in pixels."""
+
+
+def shown_size(size: Size, view: View) -> Size:
+    """The size at which an image of `size` is shown to the model."""
+    height, width = (max(1, side // 2) for side in size) if view.halve else size
+    if view.fit is not None:
+        # As mmcv's `imrescale`: the long edge within the long one, the short edge within the short one.
+        scale = min(max(view.fit) / max(height, width), min(view.fit) / min(height, width))
+    elif view.short_edge is not None:
+        scale = view.short_edge / min(height, width)
+    else:
+        return height, width
+    return max(1, int(height * scale + 0.5)), max(1, int(width * scale + 0.5))
+
+
+def show(sample: Sample, view: View) -> Sample:
+    """The sample as the model sees it: the image at the size shown, label and mask at the size they are scored at."""
+    image, label, mask = sample.image, sample.label, sample.anomaly
+    size = shown_size(sample.label.shape, view)
+    if view.halve:
+        half = shown_size(sample.label.shape, View(halve=True))
+        image, label = _resized(image, half, cv2.INTER_CUBIC), _resized(label, half, cv2.INTER_NEAREST)
+        mask = None if mask is None else _resized(mask, half, cv2.INTER_NEAREST)
+    image = _resized(image, size, cv2.INTER_LINEAR)
+    if view.scored == "shown":
+        label = _resized(label, size, cv2.INTER_NEAREST)
+        mask = None if mask is None else _resized(mask, size, cv2.INTER_NEAREST)
+    return Sample(image, label, sample.name, mask)
+
+
+def _resized(array: npt.NDArray[np.uint8], size: Size, interpolation: int) -> npt.NDArray[np.uint8]:
+    if array.shape[:2] == size:
+        return array
+    return np.asarray(cv2.resize(array, size[::-1], interpolation=interpolation), dtype=np.uint8)
