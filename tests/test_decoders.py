@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import re
 import struct
+import subprocess
+import sys
 import threading
 import time
 import zlib
@@ -269,3 +271,8 @@ def test_reading_lets_other_threads_run(tmp_path: Path, kind: str) -> None:
     stop.set()
     thread.join()
     assert counted > 250  # about 1,200; 70 where decoding holds the lock
+
+
+def test_reading_needs_no_torch() -> None:
+    code = "import sys, bench.data.decoders; print('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
