@@ -45,13 +45,7 @@ def save_checkpoint(
         for parameter, name in _names(segmenter, optimizer).items():
             for key, value in optimizer.state.get(parameter, {}).items():
                 tensors[f"optimizer.{name}.{key}"] = torch.as_tensor(value)
-    held = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    data = save(held, metadata={"progress": progress.model_dump_json()})
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, lambda stream: stream.write(data))
-    except OSError as error:
-        raise PrerequisiteError(f"cannot save {path}: {error.strerror or error}") from error
+    _write(path, progress, tensors)
 
 
 def load_checkpoint(
@@ -84,6 +78,25 @@ def read_progress(path: Path) -> Progress:
         return _read(path)[0]
     except (SafetensorError, OSError, ValueError, KeyError) as error:
         raise DamagedFile(path, f"{error}; delete it to start again") from error
+
+
+def adopt(path: Path, copy: Path, spec_hash: str) -> None:
+    """Copy the weights of a finished training for the run of another spec. Raises DamagedFile, PrerequisiteError."""
+    try:
+        progress, tensors = _read(path)
+    except (SafetensorError, OSError, ValueError, KeyError) as error:
+        raise DamagedFile(path, f"{error}; delete it to start again") from error
+    _write(copy, progress.model_copy(update={"spec_hash": spec_hash}), tensors)
+
+
+def _write(path: Path, progress: Progress, tensors: dict[str, Tensor]) -> None:
+    held = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    data = save(held, metadata={"progress": progress.model_dump_json()})
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, lambda stream: stream.write(data))
+    except OSError as error:
+        raise PrerequisiteError(f"cannot save {path}: {error.strerror or error}") from error
 
 
 def _read(path: Path) -> tuple[Progress, dict[str, Tensor]]:

@@ -3,26 +3,41 @@
 from __future__ import annotations
 
 import contextlib
-import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
+from bench import cli_data
+from bench.cli_options import (
+    PROGRAM,
+    AsJson,
+    DataRoot,
+    DatasetsDir,
+    Device,
+    Quiet,
+    Results,
+    Run,
+    Sets,
+    Weights,
+    Workers,
+    bars,
+    check_device,
+    choice,
+    interruptible,
+    take_cards,
+)
 from bench.console import print_json, print_rich, print_rows, say, show, warn
-from bench.errors import BenchError, UnknownName, UserError
+from bench.errors import BenchError, UserError
 
 if TYPE_CHECKING:
     from bench.result import RunResult
-    from bench.run import OnExisting
     from bench.spec import Precision, RunSpec
 
-PROGRAM = "python -m bench"
 ON_EXISTING = ("skip", "rerun", "error")
 PRECISIONS = ("fp32", "bf16")
-DEVICES = ("auto", "cpu", "cuda")
 
 app = typer.Typer(
     add_completion=False,
@@ -30,14 +45,6 @@ app = typer.Typer(
     no_args_is_help=True,
     help="Domain generalized semantic segmentation: train on one source, score on domains nobody trained on.",
 )
-
-Results = Annotated[Path, typer.Option(help="Folder of the result files.")]
-Sets = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="recipe.X, head.X, backbone.X, a method's field, weights=random."),
-]
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stdout and nothing else.")]
-
 
 @app.command()
 def run(
@@ -49,25 +56,29 @@ def run(
     track: Annotated[str, typer.Option(help="How images are put through the model and scored.")] = "native",
     seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Seed of everything random.")] = 0,
     results: Results = Path("results"),
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    device: Device = "auto",
     precision: Annotated[str | None, typer.Option(help="fp32 or bf16; by default the protocol's.")] = None,
     on_existing: Annotated[str, typer.Option(help="When the result is there: skip, rerun or error.")] = "skip",
     sets: Sets = None,
     as_json: AsJson = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="No progress bars.")] = False,
+    quiet: Quiet = False,
     weights: Annotated[
         Path | None,
         typer.Option(help="The backbone's weights: a .safetensors or .pth file, or an `hf:` model's folder."),
     ] = None,
+    data_root: DataRoot = None,
+    datasets_dir: DatasetsDir = None,
+    workers: Workers = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show every setting and the result's path; stop.")] = False,
 ) -> None:
     """Train a method on a backbone, score it on every target, write the result file, show the table."""
-    _choice("--on-existing value", on_existing, ON_EXISTING)
-    _choice("--device", re.sub(r"^cuda:\d+$", "cuda", device), DEVICES)
+    choice("--on-existing value", on_existing, ON_EXISTING)
+    check_device(device)
     if precision is not None:
-        _choice("--precision", precision, PRECISIONS)
+        choice("--precision", precision, PRECISIONS)
 
-    with _interruptible():
+    with interruptible():
+        take_cards(datasets_dir)
         from bench.resolve import resolve
         from bench.result import result_path
 
@@ -78,7 +89,8 @@ def run(
         if dry_run:
             print_json({"spec": spec.model_dump(mode="json"), "path": str(path), "exists": path.exists()})
             return
-        show(_run(spec, results, device, on_existing, quiet, weights), path, as_json)
+        options: dict[str, Any] = {"on_existing": on_existing, "data_root": data_root, "workers": workers}
+        show(_run(spec, quiet, results=results, device=device, weights=weights, **options), path, as_json)
 
 
 @app.command(name="import")
@@ -90,11 +102,13 @@ def import_(
     track: Annotated[str, typer.Option(help="How images are put through the model and scored.")] = "native",
     backbone_weights: Annotated[Path | None, typer.Option(help="The backbone's file; by default the card's.")] = None,
     results: Results = Path("results"),
+    datasets_dir: DatasetsDir = None,
     sets: Sets = None,
     as_json: AsJson = False,
 ) -> None:
     """Make a run of a published checkpoint (Rein, CLOUDS, mmsegmentation, transformers), for `evaluate` to score."""
-    with _interruptible():
+    with interruptible():
+        take_cards(datasets_dir)
         from bench.imports import import_checkpoint
         from bench.result import state_folder
 
@@ -111,32 +125,45 @@ def import_(
 
 @app.command()
 def evaluate(
-    run: Annotated[str, typer.Argument(help="A run: the beginning of its hash, its spec.json or its result file.")],
-    weights: Annotated[Path | None, typer.Option(help="The backbone's weights, where they are not the card's.")] = None,
+    run: Run,
+    protocol: Annotated[str | None, typer.Option(help="Targets of another protocol, with the same weights.")] = None,
+    track: Annotated[str | None, typer.Option(help="Another track, with the same weights.")] = None,
+    target: Annotated[list[str] | None, typer.Option(help="Only this target, now; may be given several times.")] = None,
+    weights: Weights = None,
     results: Results = Path("results"),
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    device: Device = "auto",
+    data_root: DataRoot = None,
+    datasets_dir: DatasetsDir = None,
+    workers: Workers = None,
     as_json: AsJson = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="No progress bars.")] = False,
+    quiet: Quiet = False,
 ) -> None:
-    """Score a run that is trained or imported on every target of its protocol, and measure what it costs."""
-    _choice("--device", re.sub(r"^cuda:\d+$", "cuda", device), DEVICES)
-    with _interruptible():
+    """Score a run that is trained or imported on every target of its protocol, or of another, without training."""
+    check_device(device)
+    with interruptible():
+        take_cards(datasets_dir)
         from bench.imports import find_run
         from bench.result import result_path
-        from bench.run import require_trained
+        from bench.trained import require_trained, retarget
 
         spec = find_run(run, results)
+        if protocol is not None or track is not None:
+            spec = retarget(spec, protocol, track, results)
         require_trained(spec, results)
-        show(_run(spec, results, device, "skip", quiet, weights), result_path(spec, results), as_json)
+        options: dict[str, Any] = {"data_root": data_root, "workers": workers, "only": target or []}
+        done = _run(spec, quiet, results=results, device=device, weights=weights, **options)
+        show(done, result_path(spec, results), as_json)
 
 
 @app.command()
 def ls(
     kind: Annotated[str, typer.Argument(help="methods, backbones, protocols, datasets or runs.")],
     results: Results = Path("results"),
+    datasets_dir: DatasetsDir = None,
     as_json: AsJson = False,
 ) -> None:
     """List methods, backbones, protocols, data sets or runs."""
+    take_cards(datasets_dir)
     from bench.listing import listing
 
     found = listing(kind, results)
@@ -157,7 +184,7 @@ def params(
     as_json: AsJson = False,
 ) -> None:
     """Count the trainable parameters of backbones and methods at full size; needs no weights and no memory."""
-    with _interruptible():
+    with interruptible():
         from bench.models.card import names
         from bench.params import counts, methods_on_backbones
         from bench.registry import METHODS
@@ -182,7 +209,7 @@ def selftest(
     as_json: AsJson = False,
 ) -> None:
     """Check that a method keeps the contract: builds, learns, moves only what it declares, saves and loads."""
-    with _interruptible():
+    with interruptible():
         from bench.registry import METHODS
         from bench.selftest import selftest as try_out
 
@@ -219,6 +246,9 @@ def report(
         raise typer.Exit(1)
 
 
+cli_data.add_to(app)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status. Mistakes of the user end in one line on stderr, status 2."""
     try:
@@ -235,38 +265,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return status if isinstance(status, int) else 0
 
 
-@contextlib.contextmanager
-def _interruptible() -> Iterator[None]:
-    """Turn Ctrl-C into one line and status 130."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        say("interrupted: the same command goes on from the last checkpoint")
-        raise typer.Exit(130) from None
-
-
-def _run(spec: RunSpec, results: Path, device: str, on_existing: str, quiet: bool, weights: Path | None) -> RunResult:
+def _run(spec: RunSpec, quiet: bool, **options: Any) -> RunResult:
     """Run with progress on stderr; whatever a library prints goes there too."""
-    from bench.observer import Silent
-    from bench.progress import Bars
     from bench.run import run as run_spec
 
-    with contextlib.ExitStack() as stack:
-        stack.enter_context(contextlib.redirect_stdout(sys.stderr))
-        observer = Silent() if quiet else stack.enter_context(Bars())
-        return run_spec(
-            spec,
-            results=results,
-            device=device,
-            on_existing=cast("OnExisting", on_existing),
-            observer=observer,
-            weights=weights,
-        )
-
-
-def _choice(kind: str, value: str, known: tuple[str, ...]) -> None:
-    if value not in known:
-        raise UnknownName(kind, value, known)
+    with contextlib.redirect_stdout(sys.stderr), bars(quiet) as observer:
+        return run_spec(spec, observer=observer, **options)
 
 
 def _verb(error: typer.TyperException) -> str:

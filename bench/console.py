@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,10 @@ from bench.errors import BenchError
 
 if TYPE_CHECKING:
     from bench.result import RunResult
+
+
+NAMED = ("name", "summary")
+RUNS = ("method", "seed", "state", "source", "unseen_mean", "path")
 
 
 def show(result: RunResult, path: Path, as_json: bool) -> None:
@@ -30,7 +34,7 @@ def print_rich(renderable: Any, least_width: int = 0) -> None:
     Console(width=max(Console().width, least_width)).print(renderable)
 
 
-def print_rows(rows: list[dict[str, Any]]) -> None:
+def print_rows(rows: list[dict[str, Any]], columns: Sequence[str] = ()) -> None:
     """A table for the eyes that fits a terminal; ``--json`` has every key."""
     from rich.table import Table
 
@@ -38,7 +42,7 @@ def print_rows(rows: list[dict[str, Any]]) -> None:
         print("none")
         return
     named = "name" in rows[0]
-    columns = ("name", "summary") if named else ("method", "seed", "state", "source", "unseen_mean", "path")
+    columns = columns or (NAMED if named else RUNS)
     table = Table()
     for column in columns:
         table.add_column(column.replace("_", " "), overflow="fold", no_wrap=column != columns[-1])

@@ -83,9 +83,9 @@ def evaluate(
 
 
 def prefetch(targets: Sequence[Target], datasets: Mapping[str, SegmentationDataset]) -> None:
-    """Start reading the images of `targets`, in order, in the background."""
+    """Start making the images of `targets`, in order, in the background; `datasets` are by target."""
     for target in targets:
-        dataset = datasets[target.dataset]
+        dataset = datasets[target.name]
         dataset.prefetch(range(len(dataset) if target.images is None else target.images))
 
 

@@ -21,8 +21,8 @@ from bench.models.official import Parts, load_parts, split
 from bench.models.weights import read_weights
 from bench.resolve import resolve
 from bench.result import announce, read_result, read_spec, require_writable, state_folder
-from bench.run import weights_path
 from bench.spec import RunSpec, spec_hash
+from bench.trained import weights_path
 
 PUBLISHED_PATCH = 16
 """Of every plain transformer in Rein's published code (rein.md)."""

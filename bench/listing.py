@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 
 from bench import protocols
 from bench.data import cards
-from bench.errors import DamagedFile, UnknownName
+from bench.data.layouts import locate
+from bench.errors import DamagedFile, DatasetNotFound, UnknownName
 from bench.models import card as backbone_cards
 from bench.registry import METHODS
 from bench.report.scores import scores
@@ -45,6 +46,29 @@ def all_protocols() -> list[Row]:
 def data_sets() -> list[Row]:
     """Every data-set card."""
     return [cards.load_card(name).model_dump(mode="json") for name in cards.names()]
+
+
+def data_sets_here(data_root: Path | None) -> list[Row]:
+    """Every data set of files: how many images of it are where, or that it is missing."""
+    found = map(cards.load_card, cards.names())
+    return [_here(card, data_root) for card in found if isinstance(card, cards.FilesCard)]
+
+
+def _here(card: cards.FilesCard, data_root: Path | None) -> Row:
+    row = {"name": card.name, "images": None, "expected": card.count, "state": "missing", "folder": "", "layout": ""}
+    try:
+        found = locate(card, data_root)
+    except DatasetNotFound:
+        return row
+    except DamagedFile as error:
+        return row | {"state": str(error)}
+    state = "; ".join(problem.what for problem in found.problems) or "complete"
+    return row | {
+        "images": len(found.items),
+        "state": state,
+        "folder": str(found.folder),
+        "layout": found.layout.name,
+    }
 
 
 def runs(results: Path) -> Listing:

@@ -1,6 +1,6 @@
 """From what a user types to a RunSpec: families, defaults, overrides and ``--set``, all checked by name and type.
 
-Recipe, weakest first: defaults, the method's own, the protocol's, the track's, the protocol's for this method, ``--set``.
+Recipe, weakest first: defaults, the method's own, the protocol's, the track's, the protocol's for it, ``--set``.
 """
 
 from __future__ import annotations
@@ -114,10 +114,13 @@ def departures(spec: RunSpec, weights: Path | None = None) -> dict[str, Any]:
 
     Random weights are left out: tables mark them anyway. Empty where the protocol is not one of the suite.
     """
-    if spec.protocol not in protocol_names():
+    protocol = spec.protocol.rpartition("@")[2]  # of a run that is scored on another's targets: that of its training
+    if protocol not in protocol_names():
         return {}
+    tracks = [track.name for track in load_protocol(protocol).tracks]
+    track = spec.track.name if spec.track.name in tracks else tracks[0]
     sets = ["weights=random"]  # so that no file is looked for
-    named = (spec.method, spec.backbone, spec.protocol, spec.track.name, spec.seed)
+    named = (spec.method, spec.backbone, protocol, track, spec.seed)
     folder = weights if spec.backbone.startswith("hf:") else None  # it holds the configuration
     own = resolve(*named, sets=sets, weights=folder, complete=False, checkpoint=spec.checkpoint)
     if spec.backbone == NO_BACKBONE:  # the method's options name the model; its hundreds of settings say no more
@@ -128,6 +131,8 @@ def departures(spec: RunSpec, weights: Path | None = None) -> dict[str, Any]:
         found["checkpoint"] = spec.checkpoint
     if weights is not None and spec.weights != "random" and spec.backbone in backbone_cards.names():
         found["weights"] = f"{spec.weights[:19]}, named by hand"
+    if mine["sources"] != theirs["sources"]:
+        found["sources"] = "+".join(source.dataset for source in spec.sources)
     for part in ("recipe", "head", "method_config", "backbone_config"):
         found |= {f"{part}.{key}": value for key, value in mine[part].items() if value != theirs[part].get(key)}
     return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -33,11 +34,11 @@ from bench.result import (
     require_writable,
     result_path,
     set_aside,
-    state_folder,
     write_result,
 )
 from bench.spec import Precision, RunSpec, spec_hash
 from bench.train import Training, train
+from bench.trained import imported_backbone, is_trained, weights_path
 
 OnExisting = Literal["skip", "rerun", "error"]
 
@@ -52,11 +53,12 @@ def run(
     weights: Path | None = None,
     data_root: Path | None = None,
     workers: int | None = None,
+    only: Sequence[str] = (),
 ) -> RunResult:
-    """Do what of `spec` is not yet done below the folder `results`, and return the complete result.
+    """Do what of `spec` is not yet done below the folder `results`, and return the result: complete, unless `only`.
 
     `weights` names the backbone's file where it is not the card's, `data_root` the folder of the data sets;
-    `workers` threads read files.
+    `workers` threads read files. `only` these targets are scored now; a result that lacks others stays partial.
 
     A complete result is returned as it is (`skip`), refused (`error`) or made again (`rerun`); a
     partial one, or a training that was interrupted, is gone on with. Raises PrerequisiteError before
@@ -73,7 +75,8 @@ def run(
         _tell(existing, path, on_existing)
     if existing is not None and existing.state == "complete" and on_existing == "skip":
         return existing
-    source, datasets = open_for(spec, data_root)
+    again = existing is not None and existing.state == "complete"
+    opened = open_for(spec, data_root, sources=again or not is_trained(spec, results), only=only)
     fabric = make_fabric(device, spec.precision)
     segmenter = build_segmenter(spec, weights)
     if spec.compile:
@@ -81,12 +84,12 @@ def run(
         segmenter.backbone.compile(dynamic=False)
     settings = departures(spec, weights)
     announce(spec, results)
-    if existing is not None and existing.state == "complete":
+    if again:
         existing = None
         _forget_finished(trained, spec)
     training = train(
         segmenter,
-        source,
+        opened.source,
         spec.recipe,
         seed=spec.seed,
         spec_hash=spec_hash(spec),
@@ -99,32 +102,11 @@ def run(
         existing = None  # of other weights than these
     job = _Job(_partial(spec, settings, training, existing, fabric), path, observer, began)
     try:
-        job.evaluate_all(segmenter, datasets, fabric, workers)
+        job.evaluate_all(segmenter, opened.targets, fabric, workers)
     finally:
-        for dataset in datasets.values():
+        for dataset in opened.targets.values():
             dataset.cancel()  # an interrupted program does not wait for images nobody will see
     return job.complete(segmenter, fabric)
-
-
-def weights_path(spec: RunSpec, results: Path) -> Path:
-    """Where a run's trainable weights and its checkpoints are kept (one file, not for committing)."""
-    return state_folder(spec, results) / "weights.safetensors"
-
-
-def require_trained(spec: RunSpec, results: Path) -> None:
-    """Raise UserError where a run is neither complete nor trained: scoring it would mean training it first."""
-    path, trained = result_path(spec, results), weights_path(spec, results)
-    if path.exists() and read_result(path).state == "complete":
-        return
-    if trained.exists() and read_progress(trained).step >= spec.recipe.iterations:
-        return
-    raise UserError(f"run {spec_hash(spec)[:12]} is not trained: `run` with the same options goes on with it")
-
-
-def imported_backbone(spec: RunSpec, results: Path) -> Path | None:
-    """The backbone that came with an imported checkpoint, where one did."""
-    path = state_folder(spec, results) / "backbone.safetensors"
-    return path if spec.checkpoint is not None and path.exists() else None
 
 
 def make_fabric(device: str, precision: Precision) -> Fabric:
@@ -162,10 +144,11 @@ class _Job:
     def evaluate_all(
         self, segmenter: Segmenter, datasets: dict[str, SegmentationDataset], fabric: Fabric, readers: int | None
     ) -> None:
-        """Score every target that the result does not have yet."""
+        """Score every target that has a data set here and that the result does not have yet."""
         spec = self.result.spec
         layout = inference.layout(spec)
-        left = [target for target in spec.targets if target.name not in self.result.targets]
+        done = self.result.targets
+        left = [target for target in spec.targets if target.name in datasets and target.name not in done]
 
         def logits(images: Tensor) -> Tensor:
             with fabric.autocast():  # of the thread that calls
@@ -173,17 +156,19 @@ class _Job:
 
         for place, target in enumerate(left):
             prefetch(left[place : place + 2], datasets)
-            data = datasets[target.dataset]
-            done = evaluate(logits, target, data, layout, fabric.device, self.observer, readers)
-            self.per_image[target.name] = done.per_image
+            data = datasets[target.name]
+            scored = evaluate(logits, target, data, layout, fabric.device, self.observer, readers)
+            self.per_image[target.name] = scored.per_image
             self._save(
-                spent={"evaluate": done.result.seconds},
-                targets=self.result.targets | {target.name: done.result},
+                spent={"evaluate": scored.result.seconds},
+                targets=self.result.targets | {target.name: scored.result},
             )
 
     def complete(self, segmenter: Segmenter, fabric: Fabric) -> RunResult:
-        """Measure the cost and close the result."""
+        """Measure the cost and close the result, where no target is left."""
         spec = self.result.spec
+        if {target.name for target in spec.targets} - set(self.result.targets):
+            return self.result
         began = time.monotonic()
         self.observer.start("profile", 1)
         cost = measure(segmenter, spec.recipe.crop, inference.layout(spec), fabric)

@@ -77,7 +77,7 @@ def step_seed(seed: int, step: int) -> int:
 
 def train(
     segmenter: Segmenter,
-    source: SegmentationDataset,
+    source: SegmentationDataset | None,
     recipe: Recipe,
     *,
     seed: int,
@@ -87,11 +87,11 @@ def train(
     observer: Observer | None = None,
     workers: int | None = None,
 ) -> Training:
-    """Train `segmenter` in place, going on from `checkpoint` if there is one.
+    """Train `segmenter` in place, going on from `checkpoint` if there is one; of a finished one no source is needed.
 
-    Saves every `CHECKPOINT_SECONDS`, when interrupted (SIGINT, SIGTERM: KeyboardInterrupt follows the
-    save), and at the end, then without the optimiser. Images in files are read by `workers` threads. Raises Diverged when the loss is not finite and
-    DamagedFile for a checkpoint that cannot be used.
+    Saves every `CHECKPOINT_SECONDS`, when interrupted (SIGINT, SIGTERM: KeyboardInterrupt follows the save), and at
+    the end, then without the optimiser. Images in files are read by `workers` threads. Raises Diverged when the loss
+    is not finite and DamagedFile for a checkpoint that cannot be used.
     """
     observer = observer or Silent()
     optimizer = torch.optim.AdamW(parameter_groups(segmenter, recipe), lr=recipe.lr, betas=recipe.betas, fused=True)
@@ -99,17 +99,18 @@ def train(
     model.mark_forward_method("loss")
     progress = load_checkpoint(checkpoint, spec_hash, segmenter, optimizer) or Progress(spec_hash=spec_hash)
     first, earlier = progress.step, progress.seconds
-    stream = TrainStream(source, recipe, seed)
-    if first < recipe.iterations and source.keep:
-        observer.start("images", len(stream.samples(first, recipe.iterations)))
     observer.start("train", recipe.iterations, first)
-
-    def made() -> None:
-        observer.advance("images")
-        if interrupted.is_set():
-            raise KeyboardInterrupt
-
     if first < recipe.iterations:
+        assert source is not None, "a training that is not finished needs its source"
+        stream = TrainStream(source, recipe, seed)
+        if source.keep:
+            observer.start("images", len(stream.samples(first, recipe.iterations)))
+
+        def made() -> None:
+            observer.advance("images")
+            if interrupted.is_set():
+                raise KeyboardInterrupt
+
         segmenter.train()
         loop = _Loop(fabric, model, wrapped, recipe, seed, progress)
         last_saved = time.monotonic()

@@ -20,8 +20,8 @@ from bench.data.streets import render
 from bench.inference import layout, predict_logits
 from bench.models.build import build_segmenter
 from bench.result import read_result
-from bench.run import weights_path
 from bench.spec import spec_hash
+from bench.trained import weights_path
 
 HERE = Path(__file__).parent
 DOMAINS = ("source", "harbour", "hills", "grid", "fog", "night", "rain", "snow")

@@ -17,8 +17,8 @@ from bench.protocols import load_protocol
 from bench.registry import METHODS
 from bench.resolve import departures, resolve
 from bench.result import read_result, state_folder
-from bench.run import weights_path
 from bench.spec import HeadConfig, Recipe, spec_hash
+from bench.trained import weights_path
 
 COMMITTED = Path(__file__).resolve().parent.parent / "results" / "streets"
 RANDOM = "weights=random"

@@ -21,7 +21,8 @@ from bench.checkpoint import read_progress
 from bench.errors import DamagedFile, PrerequisiteError, UserError
 from bench.observer import Silent
 from bench.result import RunResult, read_per_image, read_result, result_path, unfinished
-from bench.run import make_fabric, run, weights_path
+from bench.run import make_fabric, run
+from bench.trained import weights_path
 
 SCRIPT = Path(__file__).with_name("killed_run.py")
 

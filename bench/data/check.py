@@ -59,9 +59,7 @@ class Check(NamedTuple):
     """Image -> what is wrong with its files."""
 
 
-def check(
-    name: str, data_root: Path | None = None, *, full: bool = False, observer: Observer | None = None
-) -> Check:
+def check(name: str, data_root: Path | None = None, *, full: bool = False, observer: Observer | None = None) -> Check:
     """Check the data set of card `name`: every file if `full`, else a sample. Raises UnknownName and UserError.
 
     A data set that is not there, or cannot be listed, is a finding like any other.

@@ -14,13 +14,14 @@ from bench.data.labels import IGNORE
 from bench.data.layouts import Found, Item, require_usable
 from bench.data.reader import Sample, SegmentationDataset
 from bench.data.tables import load_table
+from bench.data.views import half
 from bench.errors import DamagedFile, UnknownName
 
 Lookup = npt.NDArray[np.int16]
 
 
-def open_files(card: FilesCard, data_root: Path | None = None) -> SegmentationDataset:
-    """The data set of a card, in the first place that has it (see `bench.data.roots`).
+def open_files(card: FilesCard, data_root: Path | None = None, *, halved: bool = False) -> SegmentationDataset:
+    """The data set of a card, in the first place that has it (see `bench.data.roots`); `halved` from its copy, if any.
 
     Raises DatasetNotFound where it is missing or incomplete. What is wrong with a file's content is raised as
     DamagedFile when that sample is asked for.
@@ -28,6 +29,11 @@ def open_files(card: FilesCard, data_root: Path | None = None) -> SegmentationDa
     found = require_usable(card, data_root)
     names = [item.name for item in found.items]
     load = loader(card, found)
+    if halved:
+        from bench.data import convert  # which needs the loader
+
+        whole, copied = load, convert.has_copy(card, found)
+        load = convert.copy_loader(card, found) if copied else lambda item: half(whole(item))
     return SegmentationDataset(card.name, names, lambda index: load(found.items[index]), revision(card), keep=False)
 
 
@@ -54,9 +60,7 @@ def loader(card: FilesCard, found: Found) -> Callable[[Item], Sample]:
     return load
 
 
-def _ids(
-    path: Path, decoder: str, lookup: Lookup, image: npt.NDArray[np.uint8], what: str
-) -> npt.NDArray[np.uint8]:
+def _ids(path: Path, decoder: str, lookup: Lookup, image: npt.NDArray[np.uint8], what: str) -> npt.NDArray[np.uint8]:
     ids = DECODERS[decoder](path)
     if ids.shape != image.shape[:2]:
         sizes = [f"{shape[1]} x {shape[0]}" for shape in (ids.shape, image.shape)]

@@ -9,61 +9,69 @@ from typing import NamedTuple
 from bench.data.cards import load_card
 from bench.data.corruptions import require_corruption
 from bench.data.reader import SegmentationDataset, concatenate, open_dataset
-from bench.errors import UserError
-from bench.spec import RunSpec
+from bench.errors import UnknownName, UserError
+from bench.spec import RunSpec, Target
 
 
 class Opened(NamedTuple):
     """The data sets of a run."""
 
-    source: SegmentationDataset
-    """All that is trained on, as one."""
+    source: SegmentationDataset | None
+    """All that is trained on, as one; None where training is over."""
     targets: dict[str, SegmentationDataset]
-    """By data-set card."""
+    """By target; targets of one set, and of one size, share it."""
 
 
-def open_for(spec: RunSpec, data_root: Path | None = None) -> Opened:
-    """Open all data sets of a run, each once.
+def open_for(spec: RunSpec, data_root: Path | None = None, *, sources: bool = True, only: Sequence[str] = ()) -> Opened:
+    """Open the data sets of a run, each once: the sources if asked for, and the targets, or `only` these.
 
-    Raises DatasetNotFound for files that are missing, UserError for cards that have changed since the run was
-    specified, for a target that wants what its set has not, and for one whose images are trained on unsaid.
+    Raises DatasetNotFound for files that are missing, UnknownName for a target that the run has not, UserError for
+    cards that have changed since the run was specified, for a target that wants what its set has not, and for one whose
+    images are trained on unsaid.
     """
-    sources = [_open(source.dataset, spec, data_root) for source in spec.sources]
+    known = [target.name for target in spec.targets]
+    for name in only:
+        if name not in known:
+            raise UnknownName("target", name, known)
+    wanted = [target for target in spec.targets if target.name in (only or known)]
+    targets = _open_targets(spec, wanted, data_root)
+    if not sources:
+        return Opened(None, targets)
+    opened = [_open(source.dataset, spec, data_root) for source in spec.sources]
     weights = [source.weight for source in spec.sources if source.weight is not None]
-    targets = open_targets(spec, data_root)
-    _require_held_out(spec, sources, targets)
-    return Opened(concatenate(sources, weights or None), targets)
+    _require_held_out(wanted, opened, targets)
+    return Opened(concatenate(opened, weights or None), targets)
 
 
-def open_targets(spec: RunSpec, data_root: Path | None = None) -> dict[str, SegmentationDataset]:
-    """The targets' data sets, by card; raises as `open_for` does."""
-    targets: dict[str, SegmentationDataset] = {}
-    for target in spec.targets:
-        if target.dataset not in targets:
-            targets[target.dataset] = _open(target.dataset, spec, data_root)
-        dataset = targets[target.dataset]
+def _open_targets(spec: RunSpec, wanted: Sequence[Target], data_root: Path | None) -> dict[str, SegmentationDataset]:
+    opened: dict[tuple[str, bool], SegmentationDataset] = {}
+    for target in wanted:
+        key = (target.dataset, target.view.halve)
+        if key not in opened:
+            opened[key] = _open(target.dataset, spec, data_root, halved=target.view.halve)
+        dataset = opened[key]
         if target.images is not None and target.images > len(dataset):
             raise UserError(f"target {target.name} wants {target.images} images; {dataset.name} has {len(dataset)}")
         if target.corruption is not None:
             require_corruption(target.corruption)
-    return targets
+    return {target.name: opened[target.dataset, target.view.halve] for target in wanted}
 
 
-def _open(name: str, spec: RunSpec, data_root: Path | None) -> SegmentationDataset:
-    dataset = open_dataset(name, data_root=data_root)
+def _open(name: str, spec: RunSpec, data_root: Path | None, *, halved: bool = False) -> SegmentationDataset:
+    dataset = open_dataset(name, data_root=data_root, halved=halved)
     if dataset.revision != spec.data[name]:
         raise UserError(f"dataset {name} has changed (revision {dataset.revision}) since this run was specified")
     return dataset
 
 
 def _require_held_out(
-    spec: RunSpec, sources: Sequence[SegmentationDataset], targets: Mapping[str, SegmentationDataset]
+    wanted: Sequence[Target], sources: Sequence[SegmentationDataset], targets: Mapping[str, SegmentationDataset]
 ) -> None:
     trained: dict[str, set[str]] = {}
     for source in sources:
         trained.setdefault(load_card(source.name).family, set()).update(source.names)
-    for target in spec.targets:
-        common = trained.get(load_card(target.dataset).family, set()) & set(targets[target.dataset].names)
+    for target in wanted:
+        common = trained.get(load_card(target.dataset).family, set()) & set(targets[target.name].names)
         if common and not target.trained_on:
             raise UserError(
                 f"target {target.name}: {len(common)} of its images are trained on, as {min(common)}; "

@@ -107,7 +107,7 @@ def _found(
     for what, patterns, files in (("label", layout.labels, labels), ("anomaly mask", layout.anomaly, masks)):
         without = [name for name in names if patterns and name not in files]
         if without:
-            expected = _filled(layout, patterns, images[without[0]], folder)
+            expected = starred(layout, patterns, Item(without[0], images[without[0]], None, None))
             text = f"{_count(without, 'image')} without {what}: {_some(without)}; expected {expected}"
             problems.append(Problem(text, "unpack the label archive into the same folder"))
             names = [name for name in names if name in files]
@@ -212,14 +212,20 @@ def _numbers(path: Path, key: str) -> list[str]:
     return [f"{int(number):05d}" for number in found[key].ravel()]
 
 
-def _filled(layout: Layout, patterns: Sequence[str], image: Path, folder: Path) -> str:
-    """The path at which the label of `image` is looked for."""
-    for shown, wanted in zip(layout.images, patterns, strict=True):
-        shape = "([^/]*)".join(re.escape(text) for text in shown.split("*"))
-        if match := re.fullmatch(shape, image.relative_to(folder).as_posix()):
-            stars = iter(match.groups())
-            return re.sub(r"\*", lambda _: next(stars), wanted)
-    return patterns[0]
+def starred(layout: Layout, pattern: str | Sequence[str], item: Item) -> str:
+    """`pattern` with what the stars of the layout's `images` stood for in this item's image."""
+    stars = iter(item.name.split("/"))
+    chosen = pattern if isinstance(pattern, str) else pattern[_pattern_of(layout, item)]
+    return re.sub(r"\*", lambda _: next(stars), chosen)
+
+
+def _pattern_of(layout: Layout, item: Item) -> int:
+    """Which of the layout's patterns the item's image matched."""
+    for place, pattern in enumerate(layout.images):
+        shape = "[^/]*".join(re.escape(text) for text in pattern.split("*"))
+        if re.search(f"{shape}$", item.image.as_posix()):
+            return place
+    return 0
 
 
 def _not_found(card: FilesCard, looked: Sequence[str], near: Sequence[str]) -> str:

@@ -98,8 +98,10 @@ class SegmentationDataset:
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
-def open_dataset(name: str, images: int | None = None, data_root: Path | None = None) -> SegmentationDataset:
-    """Open the data set of card `name`, only its first `images` images if given.
+def open_dataset(
+    name: str, images: int | None = None, data_root: Path | None = None, *, halved: bool = False
+) -> SegmentationDataset:
+    """Open the data set of card `name`, only its first `images` images if given, all of half their size if `halved`.
 
     Raises UnknownName for a card that does not exist, DatasetNotFound where its files are not below `data_root` nor
     where the user said, UserError when it has fewer images.
@@ -108,12 +110,13 @@ def open_dataset(name: str, images: int | None = None, data_root: Path | None = 
     if isinstance(card, FilesCard):
         from bench.data.files import open_files
 
-        dataset = open_files(card, data_root)
+        dataset = open_files(card, data_root, halved=halved)
     else:
         first = 0 if card.split == "train" else _VAL_OFFSET
         frames = range(first, first + card.images)
         file_names = [f"{card.domain}/{frame:07d}" for frame in frames]
-        dataset = SegmentationDataset(name, file_names, _streets_loader(card, frames), revision(card))
+        load = _streets_loader(card, frames)
+        dataset = SegmentationDataset(name, file_names, _halving(load) if halved else load, revision(card))
     if images is not None:
         if not 0 < images <= len(dataset):
             raise UserError(f"dataset {name} has {len(dataset)} images, not {images}")
@@ -121,9 +124,7 @@ def open_dataset(name: str, images: int | None = None, data_root: Path | None = 
     return dataset
 
 
-def concatenate(
-    datasets: Sequence[SegmentationDataset], weights: Sequence[int] | None = None
-) -> SegmentationDataset:
+def concatenate(datasets: Sequence[SegmentationDataset], weights: Sequence[int] | None = None) -> SegmentationDataset:
     """One data set of all images of several, in their order; a single one is returned as it is.
 
     Training draws every image as often as any other, or from each data set by its weight.
@@ -153,6 +154,12 @@ def _streets_loader(card: StreetsCard, frames: range) -> Callable[[int], Sample]
         return Sample(frame.image, frame.label, f"{card.domain}/{frames[index]:07d}")
 
     return load
+
+
+def _halving(load: Callable[[int], Sample]) -> Callable[[int], Sample]:
+    from bench.data.views import half
+
+    return lambda index: half(load(index))
 
 
 def _fulfil(future: Future[Sample], load: Callable[[int], Sample], index: int) -> None:

@@ -132,13 +132,15 @@ class Protocol(Frozen):
     def sources_of(self, track: str) -> tuple[Source, ...]:
         """The training images of a track. Raises UnknownName."""
         swap = self.rules(track).datasets
-        return tuple(source.model_copy(update={"dataset": swap.get(source.dataset, source.dataset)}) for source in self.sources)
+        return tuple(
+            source.model_copy(update={"dataset": swap.get(source.dataset, source.dataset)}) for source in self.sources
+        )
 
     def targets_of(self, track: str) -> tuple[Target, ...]:
         """The targets of a track, each with its view and whether its images are trained on. Raises UnknownName."""
         rules = self.rules(track)
         trained = {source.dataset for source in self.sources_of(track)}
-        return tuple(_on_track(target, rules, trained) for target in self.all_targets())
+        return tuple(on_track(target, rules, trained) for target in self.all_targets())
 
 
 def _merged(name: str, own: dict[str, Any]) -> dict[str, Any]:
@@ -148,7 +150,8 @@ def _merged(name: str, own: dict[str, Any]) -> dict[str, Any]:
     return {"name": name, **shared, **own, **tables}
 
 
-def _on_track(target: Target, rules: ProtocolTrack, trained: set[str]) -> Target:
+def on_track(target: Target, rules: ProtocolTrack, trained: set[str]) -> Target:
+    """The target on a track: its card, its view, and whether its images are among those of the cards `trained`."""
     card = load_card(rules.datasets.get(target.dataset, target.dataset))
     changes: dict[str, Any] = {"dataset": card.name, "trained_on": bool({card.name, card.within} & trained)}
     if view := rules.views.get(card.family):
