@@ -46,6 +46,7 @@ app = typer.Typer(
     help="Domain generalized semantic segmentation: train on one source, score on domains nobody trained on.",
 )
 
+
 @app.command()
 def run(
     method: Annotated[str, typer.Option(help="How the backbone is adapted; see `ls methods`.")],

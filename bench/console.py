@@ -45,7 +45,7 @@ def print_rows(rows: list[dict[str, Any]], columns: Sequence[str] = ()) -> None:
     columns = columns or (NAMED if named else RUNS)
     table = Table()
     for column in columns:
-        table.add_column(column.replace("_", " "), overflow="fold", no_wrap=column != columns[-1])
+        table.add_column(column.replace("_", " "), overflow="fold", no_wrap=column not in ("state", columns[-1]))
     for row in rows:
         table.add_row(*(_cell(row[column]) for column in columns))
     print_rich(table)

@@ -127,7 +127,7 @@ def submit(
         raise UserError(f"dataset {name} has no server: `evaluate` scores it")
     found, encode, ids = require_usable(card, data_root), _encoder(card.submission.ids), card.submission.ids
     view = _view(spec, card)
-    targets = {item.image: out / starred(found.layout, card.submission.file, item) for item in found.items}
+    targets = {item.image: out / starred([card.submission.file], item.key._replace(pattern=0)) for item in found.items}
     observer.start(name, len(targets))
     for path, image in _read(list(targets)):
         _save(targets[path], encode(predictor(image, view)))

@@ -82,6 +82,7 @@ class Layout(_Part):
     list: str = ""
     """A text file that names the set's images, by the end of their path or without suffix; or a .mat of numbers."""
     list_key: str = ""
+    """Names of the lists in a .mat, with spaces between them."""
 
     @field_validator("images", "labels", "anomaly", mode="before")
     @classmethod

@@ -16,14 +16,25 @@ SHOWN = 3
 """So many examples are named in a message."""
 
 
+class Key(NamedTuple):
+    """Which pattern of a layout an image matched, and what its stars stood for."""
+
+    pattern: int
+    stars: tuple[str, ...]
+
+
+Files = dict[Key, Path]
+
+
 class Item(NamedTuple):
     """One image of a set, and its files."""
 
     name: str
-    """What the pattern's stars stood for, joined by slashes: the same in every layout."""
+    """What the stars stood for, joined by slashes, the same in every layout; of several patterns, the image's path."""
     image: Path
     label: Path | None
     anomaly: Path | None
+    key: Key
 
 
 class Problem(NamedTuple):
@@ -78,17 +89,21 @@ def require_usable(card: FilesCard, data_root: Path | None = None) -> Found:
     return found
 
 
-def _found(
-    card: FilesCard, folder: Path, told_by: str, layout: Layout, images: dict[str, Path], wrong_case: list[str]
-) -> Found:
+def starred(patterns: Sequence[str], key: Key) -> str:
+    """The key's pattern with what its stars stand for."""
+    stars = iter(key.stars)
+    return re.sub(r"\*", lambda _: next(stars), patterns[key.pattern])
+
+
+def _found(card: FilesCard, folder: Path, told_by: str, layout: Layout, images: Files, wrong_case: list[str]) -> Found:
     problems = []
     if layout.list:
-        chosen, missing = _listed(folder / layout.list, layout.list_key, images)
+        images, missing = _listed(folder / layout.list, layout.list_key, images)
         if missing:
             what = f"{layout.list} names {_count(missing, 'image')} that are not there: {_some(missing)}"
             problems.append(Problem(what, "unpack the data set's archives again"))
-        images = chosen
-    names = sorted(images)
+    keys = {_name(layout, key): key for key in images}
+    names = sorted(keys)
     if card.part is not None:
         names = [name for place, name in enumerate(names) if place % card.part.of in card.part.keep]
     left = excluded(card)
@@ -105,26 +120,31 @@ def _found(
         what = f"{_count(wrong, 'file')} would match but for upper or lower case: {_some(wrong)}"
         problems.insert(0, Problem(what, "rename them"))
     for what, patterns, files in (("label", layout.labels, labels), ("anomaly mask", layout.anomaly, masks)):
-        without = [name for name in names if patterns and name not in files]
+        without = [name for name in names if patterns and keys[name] not in files]
         if without:
-            expected = starred(layout, patterns, Item(without[0], images[without[0]], None, None))
+            expected = starred(patterns, keys[without[0]])
             text = f"{_count(without, 'image')} without {what}: {_some(without)}; expected {expected}"
             problems.append(Problem(text, "unpack the label archive into the same folder"))
-            names = [name for name in names if name in files]
-    items = [Item(name, images[name], labels.get(name), masks.get(name)) for name in names]
+            names = [name for name in names if keys[name] in files]
+    pairs = [(name, keys[name]) for name in names]
+    items = [Item(name, images[key], labels.get(key), masks.get(key), key) for name, key in pairs]
     return Found(folder, told_by, layout, items, problems, left_out)
 
 
-def _matches(folder: Path, patterns: Sequence[str]) -> tuple[dict[str, Path], list[str]]:
-    """Name -> file of what matches, and what would match if case did not matter. Raises DamagedFile."""
-    found: dict[str, Path] = {}
+def _name(layout: Layout, key: Key) -> str:
+    if len(layout.images) == 1:
+        return "/".join(key.stars)
+    return starred(layout.images, key).rpartition(".")[0]
+
+
+def _matches(folder: Path, patterns: Sequence[str]) -> tuple[Files, list[str]]:
+    """What matches, and what would match if case did not matter. Raises DamagedFile."""
     near: list[str] = []
-    for pattern in patterns:
-        for stars, path in _walk(folder, pattern.split("/"), near):
-            name = "/".join(stars)
-            if name in found:
-                raise DamagedFile(path, f"{found[name]} is an image of the same name ({name})")
-            found[name] = path
+    found = {
+        Key(place, stars): path
+        for place, pattern in enumerate(patterns)
+        for stars, path in _walk(folder, pattern.split("/"), near)
+    }
     return found, near
 
 
@@ -173,7 +193,7 @@ def _is_folder(path: Path) -> bool:
     return path.is_dir()
 
 
-def _listed(path: Path, key: str, images: dict[str, Path]) -> tuple[dict[str, Path], list[str]]:
+def _listed(path: Path, key: str, images: Files) -> tuple[Files, list[str]]:
     """The images that a list file names, and what it names that is not there. Raises DamagedFile."""
     try:
         lines = _numbers(path, key) if path.suffix == ".mat" else _lines(path)
@@ -183,10 +203,10 @@ def _listed(path: Path, key: str, images: dict[str, Path]) -> tuple[dict[str, Pa
         raise DatasetNotFound(f"the list {path} is missing: it comes with the data set") from None
     except Exception as error:  # scipy raises half a dozen kinds for a broken .mat
         raise DamagedFile(path, f"{type(error).__name__}: {error}") from error
-    by_end: dict[str, str] = {}
-    for name, image in images.items():
+    by_end: dict[str, Key] = {}
+    for found, image in images.items():
         pieces = image.with_suffix("").parts
-        by_end |= {"/".join(pieces[-depth:]): name for depth in range(1, len(pieces))}
+        by_end |= {"/".join(pieces[-depth:]): found for depth in range(1, len(pieces))}
     ends = [re.sub(r"\.(png|jpg|jpeg)$", "", line, flags=re.IGNORECASE) for line in lines]
     chosen = {by_end[end]: images[by_end[end]] for end in ends if end in by_end}
     return chosen, [line for line, end in zip(lines, ends, strict=True) if end not in by_end]
@@ -207,37 +227,23 @@ def _numbers(path: Path, key: str) -> list[str]:
     from scipy.io import loadmat
 
     found = loadmat(path)
-    if key not in found:
-        raise DamagedFile(path, f"it has no {key!r} (it has: {', '.join(name for name in found if name[0] != '_')})")
-    return [f"{int(number):05d}" for number in found[key].ravel()]
-
-
-def starred(layout: Layout, pattern: str | Sequence[str], item: Item) -> str:
-    """`pattern` with what the stars of the layout's `images` stood for in this item's image."""
-    stars = iter(item.name.split("/"))
-    chosen = pattern if isinstance(pattern, str) else pattern[_pattern_of(layout, item)]
-    return re.sub(r"\*", lambda _: next(stars), chosen)
-
-
-def _pattern_of(layout: Layout, item: Item) -> int:
-    """Which of the layout's patterns the item's image matched."""
-    for place, pattern in enumerate(layout.images):
-        shape = "[^/]*".join(re.escape(text) for text in pattern.split("*"))
-        if re.search(f"{shape}$", item.image.as_posix()):
-            return place
-    return 0
+    for name in key.split():
+        if name not in found:
+            raise DamagedFile(path, f"it has no {name!r} (it has: {', '.join(has for has in found if has[0] != '_')})")
+    return [f"{int(number):05d}" for name in key.split() for number in found[name].ravel()]
 
 
 def _not_found(card: FilesCard, looked: Sequence[str], near: Sequence[str]) -> str:
+    how = " ".join(card.source.split())
     if near:
         return f"dataset {card.name}: only files that differ in upper or lower case: {_some(near)}; rename them"
     if not looked:
         said = f"say where it is with --data-root, {variable(card.family)} or {user_file_path()}"
-        return f"dataset {card.name} is not there: {said}; get it from {card.source}"
+        return f"dataset {card.name} is not there: {said}; get it from {how}"
     there = [folder for folder in looked if Path(folder).is_dir()]
     if there:
-        return f"dataset {card.name}: {there[0]} has no image {card.layouts[0].images[0]}; get it from {card.source}"
-    return f"dataset {card.name} is not at {' nor at '.join(looked)}; get it from {card.source}"
+        return f"dataset {card.name}: {there[0]} has no image {card.layouts[0].images[0]}; get it from {how}"
+    return f"dataset {card.name} is not at {' nor at '.join(looked)}; get it from {how}"
 
 
 def _count(things: Sequence[object], what: str) -> str:

@@ -139,12 +139,17 @@ def load_backbone_state(
         if not prefix and "cls_token" in converted and _square(converted["pos_embed"].shape[1] - 1):
             fold_class_position(converted)
         positions = converted["pos_embed"]
-        side = math.isqrt(positions.shape[1] - prefix)
-        # Published models are pre-trained on squares; a grid that is none, or the model's own, is taken as it is.
-        if positions.shape != backbone.vit.pos_embed.shape and side * side == positions.shape[1] - prefix:
-            if native is not None:
-                _check_grid(side, backbone, native, path)
-            converted["pos_embed"] = resize_positions(positions, (side, side), backbone.grid, prefix)
+        count = positions.shape[1] - prefix
+        side = math.isqrt(count)
+        # Published models are pre-trained on squares; a grid that is neither one nor the card's, or that is the
+        # model's own, is taken as it is.
+        if positions.shape != backbone.vit.pos_embed.shape:
+            if native is not None and math.prod(native) == count:
+                converted["pos_embed"] = resize_positions(positions, native, backbone.grid, prefix)
+            elif side * side == count:
+                if native is not None:
+                    _check_grid(side, backbone, native, path)
+                converted["pos_embed"] = resize_positions(positions, (side, side), backbone.grid, prefix)
     load_strict(backbone.vit, converted, path)
 
 
