@@ -158,12 +158,12 @@ def evaluate(
 
 @app.command()
 def ls(
-    kind: Annotated[str, typer.Argument(help="methods, backbones, protocols, datasets or runs.")],
+    kind: Annotated[str, typer.Argument(help="methods, backbones, protocols, datasets, runs or reported.")],
     results: Results = Path("results"),
     datasets_dir: DatasetsDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """List methods, backbones, protocols, data sets or runs."""
+    """List methods, backbones, protocols, data sets, runs or published figures."""
     take_cards(datasets_dir)
     from bench.listing import listing
 
@@ -228,6 +228,7 @@ def selftest(
 def report(
     results: Results = Path("results"),
     strict: Annotated[bool, typer.Option("--strict", help="Exit 1 when a result file is damaged.")] = False,
+    reported: Annotated[bool, typer.Option("--reported", help="With published figures, marked and unranked.")] = False,
 ) -> None:
     """Make leaderboard.md and leaderboard.csv from the result files."""
     from bench.report.tables import write_leaderboard
@@ -236,14 +237,21 @@ def report(
     if not results.is_dir():
         raise UserError(f"there is no folder {results}")
     loaded = load_all(results, per_image=True)
-    warn(loaded.problems)
-    if not loaded.results:
+    problems, published = loaded.problems, None
+    if reported:
+        from bench.report.reported import published as to_rows
+        from bench.reported import load_reported
+
+        figures = load_reported()
+        problems, published = problems + figures.problems, to_rows(figures)
+    warn(problems)
+    if not loaded.results and published is None:
         raise UserError(
             f"no result files below {results}: make one with `{PROGRAM} run --method rein --backbone eva02`"
         )
-    for path in write_leaderboard(loaded.results, results):
+    for path in write_leaderboard(loaded.results, results, published):
         print(path)
-    if strict and loaded.problems:
+    if strict and problems:
         raise typer.Exit(1)
 
 

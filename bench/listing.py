@@ -13,6 +13,7 @@ from bench.errors import DamagedFile, DatasetNotFound, UnknownName
 from bench.models import card as backbone_cards
 from bench.registry import METHODS
 from bench.report.scores import scores
+from bench.reported import load_reported
 from bench.result import load_all, result_path, unfinished
 from bench.spec import RunSpec
 
@@ -79,6 +80,19 @@ def runs(results: Path) -> Listing:
     return Listing(rows, loaded.problems)
 
 
+def reported() -> Listing:
+    """Every published figure, with all that is known of it."""
+    loaded = load_reported()
+    rows = []
+    for figure in loaded.figures:
+        printed = figure.printed
+        where = f"{printed.source_datasets} -> {printed.target}"
+        summary = f"{', '.join(filter(None, (printed.backbone, printed.pretraining, where)))}: "
+        summary += f"{printed.metric} {printed.value} ({printed.citation})"
+        rows.append({"name": printed.method, "summary": summary, **figure.model_dump(mode="json")})
+    return Listing(rows, loaded.problems)
+
+
 KINDS: dict[str, Callable[[], list[Row]]] = {
     "methods": methods,
     "backbones": backbones,
@@ -88,11 +102,13 @@ KINDS: dict[str, Callable[[], list[Row]]] = {
 
 
 def listing(kind: str, results: Path) -> Listing:
-    """The rows of one kind: a key of KINDS, or "runs". Raises UnknownName."""
+    """The rows of one kind: a key of KINDS, "runs" or "reported". Raises UnknownName."""
     if kind == "runs":
         return runs(results)
+    if kind == "reported":
+        return reported()
     if kind not in KINDS:
-        raise UnknownName("thing to list", kind, [*KINDS, "runs"])
+        raise UnknownName("thing to list", kind, [*KINDS, "runs", "reported"])
     return Listing(KINDS[kind](), [])
 
 

@@ -18,6 +18,7 @@ TORCH_FREE = (
     *("bench", "bench.cli", "bench.errors", "bench.registry", "bench.spec", "bench.result", "bench.provenance"),
     *("bench.protocols", "bench.listing", "bench.progress", "bench.observer", "bench.metrics"),
     *("bench.report.scores", "bench.report.single", "bench.report.frame", "bench.report.tables"),
+    *("bench.reported", "bench.report.reported"),
     *("bench.models.card", "bench.models.hub", "bench.data.cards"),
 )
 DISTRIBUTIONS = {

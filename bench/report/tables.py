@@ -13,6 +13,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from bench.errors import PrerequisiteError
+from bench.report import reported
 from bench.report.frame import TARGET, to_frame, unseen_targets
 from bench.report.scores import SUMMARY
 from bench.report.single import COST, backbone_title
@@ -49,10 +50,18 @@ class Series(NamedTuple):
 KEYS = ("protocol", "track", "backbone", "method", "variant", "weights")
 
 
-def write_leaderboard(results: Sequence[RunResult], root: Path) -> list[Path]:
-    """Write both files below ``root``; returns their paths. Raises PrerequisiteError when it cannot."""
+def write_leaderboard(
+    results: Sequence[RunResult], root: Path, published: reported.Published | None = None
+) -> list[Path]:
+    """Write both files below ``root``, with published figures if given; returns their paths.
+
+    Raises PrerequisiteError when it cannot.
+    """
     rows = series(results)
-    texts = {"leaderboard.md": markdown(rows, results), "leaderboard.csv": comma_separated(rows)}
+    texts = {
+        "leaderboard.md": markdown(rows, results, published),
+        "leaderboard.csv": comma_separated(rows, published),
+    }
     try:
         for name, text in texts.items():
             write_atomically(root / name, methodcaller("write", text.encode("utf-8")))
@@ -70,38 +79,64 @@ def series(results: Sequence[RunResult]) -> list[Series]:
     return sorted(rows, key=_rank)
 
 
-def markdown(rows: Sequence[Series], results: Sequence[RunResult]) -> str:
-    """One table for each protocol and track."""
+def markdown(rows: Sequence[Series], results: Sequence[RunResult], published: reported.Published | None = None) -> str:
+    """One table for each protocol and track; published rows stand below measured ones, or alone."""
     unseen = unseen_targets(result for result in results if result.state == "complete")
-    parts = [INTRODUCTION]
-    for (protocol, track), cities in sorted(unseen.items()):
+    parts = [INTRODUCTION, reported.INTRODUCTION if published else ""]
+    for protocol, track in sorted({*unseen, *(published.places() if published else ())}):
+        theirs = published.at((protocol, track)) if published else []
+        if published and (protocol, track) not in unseen:
+            parts.append(_reported_section(protocol, track, theirs, published))
+            continue
         mine = [row for row in rows if (row.keys["protocol"], row.keys["track"]) == (protocol, track)]
-        columns = ["source", "unseen_mean", *(TARGET + city for city in cities), *SUMMARY[2:]]
-        titles = [name.removeprefix(TARGET).replace("_", " ") for name in columns]
+        columns = ["source", "unseen_mean", *(TARGET + city for city in unseen[protocol, track]), *SUMMARY[2:]]
+        columns += published.columns(theirs, known=columns) if published else []
+        titles = [reported.title(name) for name in columns]
         header = ["method", "backbone", *titles, "trainable", "GFLOPs", "latency, ms", "measured on", "seeds"]
         lines = [_line(header), _line(["---", "---", *["---:"] * (len(header) - 4), "---", "---:"])]
         lines += [_line(_cells(row, columns)) for row in mine]
-        parts.append(f"\n## {protocol}, track {track}\n\n" + "\n".join(lines) + "\n")
+        lines += [_line(cells) for cells in reported.cells(theirs, header)]
+        parts.append(f"\n## {protocol}, track {track}\n\n" + "\n".join(lines) + "\n" + reported.footnotes(theirs))
     left_out = sum(result.state != "complete" for result in results)
     if left_out:
         parts.append(f"\nLeft out: {left_out} unfinished run{'s' if left_out > 1 else ''}.\n")
+    if published:
+        parts.append(f"\nLeft out: {published.left_out} reported figures of no protocol here, or no mIoU.\n")
     return "".join(parts)
 
 
-def comma_separated(rows: Sequence[Series]) -> str:
-    """Every number of the leaderboard and more: all targets, all costs, full names; four decimals."""
+def _reported_section(protocol: str, track: str, rows: Sequence[reported.Row], published: reported.Published) -> str:
+    titles = [reported.title(name) for name in published.columns(rows)]
+    header = ["method", "backbone", *titles, "trainable", "origin"]
+    lines = [_line(header), _line(["---", "---", *["---:"] * (len(header) - 3), "---"])]
+    lines += [_line(cells) for cells in reported.cells(rows, header)]
+    head = f"\n## {protocol}, track {track}, reported only\n\n{published.tracks.get(track, '')}\n\n"
+    return head + "\n".join(lines) + "\n" + reported.footnotes(rows)
+
+
+def comma_separated(rows: Sequence[Series], published: reported.Published | None = None) -> str:
+    """Every number of the leaderboard and more: all targets, all costs, full names; four decimals.
+
+    Published rows follow the measured ones, with the decimals that were printed and columns that say where.
+    """
     metrics = list(SUMMARY)
     for row in rows:
         metrics += [name for name in row.stats if name.startswith(TARGET) and name not in metrics]
+    metrics += published.columns(published.rows, known=metrics) if published else []
     metrics += list(COST)
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     names = [f"{name}_{kind}" for name in metrics for kind in Stat._fields]
-    writer.writerow([*KEYS, "seeds", "devices", *names])
+    header = [*KEYS, "seeds", "devices", *names, *(reported.EXTRA if published else ())]
+    writer.writerow(header)
     for row in rows:
         stats = [row.stats.get(name, Stat(math.nan, math.nan)) for name in metrics]
         numbers = ["" if math.isnan(value) else f"{value:.4f}" for stat in stats for value in stat]
-        writer.writerow([*(row.keys[key] for key in KEYS), row.seeds, "; ".join(row.devices), *numbers])
+        more = reported.MEASURED if published else ()
+        writer.writerow([*(row.keys[key] for key in KEYS), row.seeds, "; ".join(row.devices), *numbers, *more])
+    for theirs in published.rows if published else ():
+        cells = reported.csv_cells(theirs)
+        writer.writerow([cells.get(name, "") for name in header])
     return stream.getvalue()
 
 

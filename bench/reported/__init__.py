@@ -6,6 +6,6 @@ tested. Nothing is corrected: a printed mean that does not follow from its colum
 """
 
 from bench.reported.load import FOLDER, Reported, load_reported
-from bench.reported.records import MEAN, UNSTATED, Figure, Printed
+from bench.reported.records import MEAN, UNSTATED, Figure, Printed, ReportedProtocol
 
-__all__ = ["FOLDER", "MEAN", "UNSTATED", "Figure", "Printed", "Reported", "load_reported"]
+__all__ = ["FOLDER", "MEAN", "UNSTATED", "Figure", "Printed", "Reported", "ReportedProtocol", "load_reported"]
