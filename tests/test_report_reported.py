@@ -141,6 +141,7 @@ def test_csv_has_both_and_says_which(measured, theirs) -> None:
     assert (rein["protocol"], rein["track"]) == ("gta2cbm", "rein-512")
     assert (rein["target:cityscapes_mean"], rein["unseen_mean_mean"]) == ("66.4", "64.3")
     assert (rein["published_backbone"], rein["published_trainable_m"]) == ("ViT-L, DINOv2", "2.99")
+    assert rein["mapillary_labels"] == "by-name"
     assert (rein["seeds"], rein["trainable_params_mean"], rein["target:cityscapes_std"]) == ("", "", "")
     (misprint,) = [row for row in rows if row["unseen_mean_mean"] == "66.7" and "Table 5" in row["seen_in"]]
     assert misprint["flags"] == "unseen_mean: misprint"

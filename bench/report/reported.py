@@ -18,7 +18,16 @@ tables of their own. Where a source does not say completely how it was tested, t
 parameters are as printed, often without the head. A printed mean that does not follow from its columns is marked
 "misprint", not corrected. Numbers in brackets: what is known of how it was tested, below each table.
 """
-EXTRA = ("origin", "published_backbone", "published_trainable_m", "citation", "seen_in", "notes", "flags")
+EXTRA = (
+    "origin",
+    "published_backbone",
+    "published_trainable_m",
+    "mapillary_labels",
+    "citation",
+    "seen_in",
+    "notes",
+    "flags",
+)
 """The columns that leaderboard.csv has more."""
 MEASURED = ("measured", *[""] * (len(EXTRA) - 1))
 NOTHING = "-"
@@ -144,6 +153,7 @@ def csv_cells(row: Row) -> dict[str, str]:
         "origin": first.origin,
         "published_backbone": row.published,
         "published_trainable_m": first.printed.trainable_params_m,
+        "mapillary_labels": "; ".join(sorted({figure.labels for figure in row.scores.values()} - {""})),
         "citation": first.citation,
         "seen_in": first.seen_in,
         "notes": "; ".join(row.notes),
