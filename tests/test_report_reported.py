@@ -119,6 +119,8 @@ def test_means_and_the_sources_own_score_have_columns_of_their_own(theirs) -> No
 
 
 def test_notes_stand_below_and_what_they_share_only_once(theirs) -> None:
+    for row in theirs.rows:
+        assert {figure.note.startswith("".join(row.notes[:1])) for figure in row.scores.values()} == {True}, row.notes
     text = sections(markdown([], [], theirs))["city2bm, track rein-512, reported only"]
     notes = [line for line in text.splitlines() if re.match(r"\d+\. ", line)]
     assert len(notes) == 2
@@ -143,6 +145,9 @@ def test_csv_has_both_and_says_which(measured, theirs) -> None:
     assert (rein["published_backbone"], rein["published_trainable_m"]) == ("ViT-L, DINOv2", "2.99")
     assert rein["mapillary_labels"] == "by-name"
     assert (rein["seeds"], rein["trainable_params_mean"], rein["target:cityscapes_std"]) == ("", "", "")
+    for row, source in zip(rows[3:], theirs.rows, strict=True):
+        printed = {f"{column}_mean": figure.printed.value for column, figure in source.scores.items()}
+        assert {name: row[name] for name in printed} == printed
     (misprint,) = [row for row in rows if row["unseen_mean_mean"] == "66.7" and "Table 5" in row["seen_in"]]
     assert misprint["flags"] == "unseen_mean: misprint"
     assert set(EXTRA) <= set(rein)
