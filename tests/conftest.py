@@ -19,7 +19,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:
         os.environ.setdefault(variable, "1")
 
 from bench.result import Cost, CurvePoint, Provenance, RunResult, Seconds, TargetResult
-from bench.spec import HeadConfig, Recipe, RunSpec, Target, Track, spec_hash
+from bench.spec import HeadConfig, Recipe, RunSpec, Source, Target, Track, spec_hash
 
 CLASSES = 3
 IMAGES = 2
@@ -67,7 +67,7 @@ def make_spec() -> SpecFactory:
             "weights": "sha256:" + "0" * 64,
             "head": HeadConfig(hidden=32, heads=2),
             "protocol": "toyland",
-            "source": "toy-train",
+            "sources": (Source(dataset="toy-train"),),
             "targets": TARGETS,
             "data": {"toy-train": "1", "toy-home": "1", "toy-east": "1", "toy-west": "1", "toy-mist": "1"},
             "track": Track(name="native"),
