@@ -69,9 +69,8 @@ def write_labels(home: Path, split: str, frame: str, kinds: tuple[str, ...] = ("
 def make(root: Path, variant: str = "official") -> None:
     """Cityscapes below `root`."""
     home = root / FOLDER
-    kinds = {"official": ("labelIds",), "train-ids-only": ("labelTrainIds",)}.get(
-        variant, ("labelIds", "labelTrainIds")
-    )
+    both = ("labelIds", "labelTrainIds")
+    kinds = {"official": both[:1], "mmsegmentation": both, "train-ids-only": both[1:]}[variant]
     for split, frames in (("train", TRAIN), ("val", VAL), ("test", TEST)):
         for frame in frames:
             write(home / image(split, frame), picture(scene(frame, *SIZE), frame))

@@ -1,4 +1,4 @@
-"""Scenes, pictures of them, and the ways in which data sets store label maps. Everything follows from a frame's name."""
+"""Scenes, pictures of them, and the ways in which label maps are stored. Everything follows from a frame's name."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def frame_of(image: str) -> str:
 
 
 def scene(frame: str, height: int, width: int) -> Array:
-    """Train ids (height, width) of a street; 255 on the bonnet and in one corner. No trucks, buses, trains, motorcycles."""
+    """Train ids (height, width) of a street; 255 on the bonnet and in one corner. Ids 9 and 14 to 17 do not occur."""
     rng = np.random.default_rng(zlib.crc32(frame.encode()))
     labels = np.full((height, width), BUILDING, np.uint8)
 

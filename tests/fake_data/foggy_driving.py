@@ -1,4 +1,4 @@
-"""Foggy Driving: fine labels for leftImg8bit/test, coarse ones for leftImg8bit/test_extra (README.md of the archive)."""
+"""Foggy Driving: fine labels for leftImg8bit/test, coarse ones for leftImg8bit/test_extra (its README.md)."""
 
 from __future__ import annotations
 

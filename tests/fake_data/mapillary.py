@@ -12,74 +12,14 @@ from fake_data.draw import ROAD, SIGN, VOID, Array, Pairs, encode, frame_of, pic
 
 FOLDER = "mapillary"
 # config_v1.2.json: the position in this list is the id.
-NAMES = [
-    "Bird",
-    "Ground Animal",
-    "Curb",
-    "Fence",
-    "Guard Rail",
-    "Barrier",
-    "Wall",
-    "Bike Lane",
-    "Crosswalk - Plain",
-    "Curb Cut",
-    "Parking",
-    "Pedestrian Area",
-    "Rail Track",
-    "Road",
-    "Service Lane",
-    "Sidewalk",
-    "Bridge",
-    "Building",
-    "Tunnel",
-    "Person",
-    "Bicyclist",
-    "Motorcyclist",
-    "Other Rider",
-    "Lane Marking - Crosswalk",
-    "Lane Marking - General",
-    "Mountain",
-    "Sand",
-    "Sky",
-    "Snow",
-    "Terrain",
-    "Vegetation",
-    "Water",
-    "Banner",
-    "Bench",
-    "Bike Rack",
-    "Billboard",
-    "Catch Basin",
-    "CCTV Camera",
-    "Fire Hydrant",
-    "Junction Box",
-    "Mailbox",
-    "Manhole",
-    "Phone Booth",
-    "Pothole",
-    "Street Light",
-    "Pole",
-    "Traffic Sign Frame",
-    "Utility Pole",
-    "Traffic Light",
-    "Traffic Sign (Back)",
-    "Traffic Sign (Front)",
-    "Trash Can",
-    "Bicycle",
-    "Boat",
-    "Bus",
-    "Car",
-    "Caravan",
-    "Motorcycle",
-    "On Rails",
-    "Other Vehicle",
-    "Trailer",
-    "Truck",
-    "Wheeled Slow",
-    "Car Mount",
-    "Ego Vehicle",
-    "Unlabeled",
-]
+NAMES = """\
+Bird, Ground Animal, Curb, Fence, Guard Rail, Barrier, Wall, Bike Lane, Crosswalk - Plain, Curb Cut, Parking, \
+Pedestrian Area, Rail Track, Road, Service Lane, Sidewalk, Bridge, Building, Tunnel, Person, Bicyclist, \
+Motorcyclist, Other Rider, Lane Marking - Crosswalk, Lane Marking - General, Mountain, Sand, Sky, Snow, Terrain, \
+Vegetation, Water, Banner, Bench, Bike Rack, Billboard, Catch Basin, CCTV Camera, Fire Hydrant, Junction Box, \
+Mailbox, Manhole, Phone Booth, Pothole, Street Light, Pole, Traffic Sign Frame, Utility Pole, Traffic Light, \
+Traffic Sign (Back), Traffic Sign (Front), Trash Can, Bicycle, Boat, Bus, Car, Caravan, Motorcycle, On Rails, \
+Other Vehicle, Trailer, Truck, Wheeled Slow, Car Mount, Ego Vehicle, Unlabeled"""
 IDS = (13, 15, 17, 6, 3, 45, 48, 50, 30, 29, 27, 19, 20, 55, 61, 54, 58, 57, 52)
 VOIDS = (64, 65, 63, 0, 12, 31)
 BIKE_LANE, SIGN_BACK = 7, 49  # road and traffic sign by name, void by id
@@ -154,5 +94,5 @@ def make(root: Path, variant: str = "official") -> None:
                     write(home / f"half/val_img/{frame}.jpg", picture(labels, frame)[::2, ::2])
                     write(home / f"half/val_label/{frame}.png", labels[::2, ::2])
     write(home / "testing/images/__CRyFzoDOXn6unQ6a3DnQ.jpg", np.zeros((60, 80, 3), np.uint8))
-    config = {"labels": [{"name": name.lower(), "readable": name} for name in NAMES], "version": "1.2"}
+    config = {"labels": [{"name": name.lower(), "readable": name} for name in NAMES.split(", ")], "version": "1.2"}
     (home / "config_v1.2.json").write_text(json.dumps(config))

@@ -10,6 +10,7 @@ from fake_data.draw import Array, Pairs, encode, frame_of, picture, scene, touch
 FOLDER = "muses"
 SIZE = (54, 96)
 VARIANTS: dict[str, tuple[str, dict[str, Pairs]]] = {}
+OTHERS = (("train", ("REC0002_frame_000001",)), ("test", ("REC0200_frame_000009",)))
 VAL = {
     ("clear", "day"): ("REC0006_frame_042875", "REC0008_frame_000011"),
     ("clear", "night"): ("REC0035_frame_017222",),
@@ -50,11 +51,7 @@ def make(root: Path) -> None:
     """MUSES below `root`."""
     home = root / FOLDER
     for (weather, time), frames in VAL.items():
-        for split, names in (
-            ("val", frames),
-            ("train", ("REC0002_frame_000001",)),
-            ("test", ("REC0200_frame_000009",)),
-        ):
+        for split, names in (("val", frames), *OTHERS):
             for frame in names:
                 labels = scene(frame, *SIZE)
                 where = (split, weather, time, frame)

@@ -1,4 +1,4 @@
-"""Rainy Cityscapes (leftImg8bit_trainval_rain.zip): a few frames, each in up to 36 kinds of rain, labels from gtFine."""
+"""Rainy Cityscapes (leftImg8bit_trainval_rain.zip): a few frames, each in 36 kinds of rain, labels from gtFine."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from fake_data.draw import ROAD, Array, Pairs, encode, frame_of, picture, scene,
 
 FOLDER = "wilddash2"
 SIZE = (54, 96)
-# wd2_unified_label_policy.json: Cityscapes' ids up to 33, except that 35 (van) is its car and 38 (marking) its road too.
+# wd2_unified_label_policy.json: Cityscapes' ids up to 33; 35 (van) is a car too, 34 (pick-up) a truck, 47 a rider.
 IDS = (7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 47, 35, 34, 28, 31, 32, 33)
 VOIDS = (0, 1, 2, 3, 18, 36, 37, 54, 66, 73)
 MARKING = 38
