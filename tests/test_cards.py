@@ -194,6 +194,9 @@ def test_counts_are_the_published_ones_and_parts_of_them() -> None:
     assert (
         sum(CARDS[f"acdc-{c}-test"]["count"] for c in ("fog", "night", "rain", "snow")) == CARDS["acdc-test"]["count"]
     )
+    muses = [card["count"] for name, card in CARDS.items() if name.startswith("muses-") and name != "muses-val"]
+    assert len(muses) == 8
+    assert sum(muses) == CARDS["muses-val"]["count"]
     assert sum(CARDS[f"gta5-{split}"]["count"] for split in ("train", "val", "test")) == CARDS["gta5"]["count"]
 
 

@@ -90,6 +90,7 @@ def test_every_library_is_declared() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     needed, extras = project["dependencies"], project["optional-dependencies"]
     own = {path.stem for path in SOURCES} | {"bench", "methods"} | set(sys.stdlib_module_names)
+    own |= {path.parent.name for path in SOURCES if path.name == "__init__.py"}
     places = {"bench": needed, "methods": needed + extras["mmseg"], "tests": needed + extras["test"] + extras["mmseg"]}
     for folder, requirements in places.items():
         declared = {re.split(r"[<>=]", line)[0] for line in requirements}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 
 from bench.data.reader import Sample
 from bench.spec import View
@@ -27,12 +28,20 @@ def shown_size(size: Size, view: View) -> Size:
 
 
 def half(sample: Sample) -> Sample:
-    """The sample at half its size, rounded down: image bicubic, label and mask nearest."""
+    """The sample at half its size, rounded down: image bicubic, label and mask nearest, both as Pillow has them.
+
+    So does Rein's published code, and then saves the image as a JPEG of quality 75; here nothing is lost. Pillow's
+    bicubic looks at all pixels that become one, OpenCV's at four by four; their nearest pixels are others, too.
+    """
     height, width = (max(1, side // 2) for side in sample.label.shape)
-    size, mask = (height, width), sample.anomaly
-    image = _resized(sample.image, size, cv2.INTER_CUBIC)
-    label = _resized(sample.label, size, cv2.INTER_NEAREST)
-    return Sample(image, label, sample.name, None if mask is None else _resized(mask, size, cv2.INTER_NEAREST))
+
+    def halved(array: npt.NDArray[np.uint8], how: Image.Resampling) -> npt.NDArray[np.uint8]:
+        return np.asarray(Image.fromarray(array).resize((width, height), how), dtype=np.uint8)
+
+    label, mask = halved(sample.label, Image.Resampling.NEAREST), sample.anomaly
+    if mask is not None:
+        mask = halved(mask, Image.Resampling.NEAREST)
+    return Sample(halved(sample.image, Image.Resampling.BICUBIC), label, sample.name, mask)
 
 
 def show(sample: Sample, view: View) -> Sample:
