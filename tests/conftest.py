@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
+import shutil
 import signal
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -41,6 +44,23 @@ def interruptible() -> None:
     """SIGINT as a terminal leaves it: a shell that starts the tests in the background has it ignored."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture
+def fake_cards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The suite's cards without counts and sizes, which are those of the real data, and no places but those told."""
+    from bench.data import cards, roots
+
+    folder = tmp_path / "cards"
+    shutil.copytree(cards.FOLDER, folder)
+    for path in folder.glob("*.toml"):
+        path.write_text(re.sub(r"^(count = .*|size = \[.*)\n", "", path.read_text(), flags=re.MULTILINE))
+    monkeypatch.setattr(cards, "FOLDER", folder)
+    monkeypatch.setattr(cards, "_ADDED", [])
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "no-config"))
+    for name in [name for name in os.environ if name.startswith(roots.ROOT_VARIABLE.removesuffix("DATA"))]:
+        monkeypatch.delenv(name)
+    return folder
 
 
 @pytest.fixture

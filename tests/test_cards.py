@@ -31,6 +31,7 @@ DECODERS = {"grey", "palette", "synthia", "red"}
 REQUIRED = {"name": str, "summary": str, "kind": str, "family": str, "split": str, "folders": list, "source": str}
 REQUIRED |= {"licence": str, "layouts": list}
 OPTIONAL = {"count": int, "size": list, "table": str, "decoder": str, "notes": str, "part": dict, "submission": dict}
+OPTIONAL |= {"within": str, "defects": str}
 LAYOUT = {"name", "images", "labels", "anomaly", "anomaly_table", "table", "decoder", "list", "list_key"}
 # The published sizes; no card may contradict one, and those that were not found in print are absent.
 COUNTS = {
@@ -87,7 +88,8 @@ def listed(home: Path, layout: dict[str, Any], image: str) -> bool:
         return True
     path, stem = home / layout["list"], image.rsplit(".", 1)[0]
     if path.suffix == ".mat":
-        return int(stem.rsplit("/", 1)[-1]) in scipy.io.loadmat(path)[layout["list_key"]].ravel()
+        lists, number = scipy.io.loadmat(path), int(stem.rsplit("/", 1)[-1])
+        return any(number in lists[key].ravel() for key in layout["list_key"].split())
     entries = [line.split()[0] for line in path.read_text().splitlines() if line.strip() and line[0] != "#"]
     return any(f"/{name}".endswith(f"/{entry}") for entry in entries for name in (image, stem))
 
@@ -188,7 +190,8 @@ def test_counts_are_the_published_ones_and_parts_of_them() -> None:
         assert CARDS[name]["count"] == count
     for name, card in CARDS.items():
         if "part" in card:
-            whole = {"cityscapes-train-16th": "cityscapes-train"}.get(name, name.rsplit("-", 1)[0])
+            parts = {"cityscapes-train-16th": "cityscapes-train", "gta5-held-out": "gta5-val"}
+            whole = parts.get(name, name.rsplit("-", 1)[0])
             kept = [i for i in range(COUNTS[whole]) if i % card["part"]["of"] in card["part"]["keep"]]
             assert card["count"] == len(kept)
     assert (
@@ -198,6 +201,7 @@ def test_counts_are_the_published_ones_and_parts_of_them() -> None:
     assert len(muses) == 8
     assert sum(muses) == CARDS["muses-val"]["count"]
     assert sum(CARDS[f"gta5-{split}"]["count"] for split in ("train", "val", "test")) == CARDS["gta5"]["count"]
+    assert CARDS["gta5-fit"]["count"] == CARDS["gta5-train"]["count"] + CARDS["gta5-test"]["count"]
 
 
 @pytest.mark.parametrize("name", CARDS)

@@ -109,11 +109,13 @@ def test_a_mistake_shows_no_traceback_in_a_real_process() -> None:
 def test_run_passes_its_options_on(capsys, canned, tmp_path) -> None:
     options = "--method m --backbone b --protocol p --track t --seed 4 --device cuda:1 --precision bf16"
     more = ["--on-existing", "rerun", "--set", "recipe.lr=1", "--set", "rank=2", "--quiet", "--weights", "w.pth"]
+    more += ["--data-root", "d", "--workers", "3"]
     assert cli.main(["run", *options.split(), *more, "--results", str(tmp_path)]) == 0
     assert canned["resolve"] == ("m", "b", "p", "t", 4, "bf16", ["recipe.lr=1", "rank=2"], Path("w.pth"))
     observer = canned["run"].pop("observer")
     assert type(observer).__name__ == "Silent"
-    assert canned["run"] == {"results": tmp_path, "device": "cuda:1", "on_existing": "rerun", "weights": Path("w.pth")}
+    paths = {"results": tmp_path, "weights": Path("w.pth"), "data_root": Path("d")}
+    assert canned["run"] == paths | {"device": "cuda:1", "on_existing": "rerun", "workers": 3}
 
 
 def test_run_defaults_and_table(capsys, canned, make_spec, tmp_path) -> None:

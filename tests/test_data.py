@@ -24,12 +24,15 @@ def dataset(load: object = sample, size: int = 8) -> SegmentationDataset:
     return SegmentationDataset("toy", [str(i) for i in range(size)], load, "r1")
 
 
-@pytest.mark.parametrize("name", cards.names())
+RENDERED = [name for name in cards.names() if isinstance(cards.load_card(name), cards.StreetsCard)]
+
+
+@pytest.mark.parametrize("name", RENDERED)
 def test_every_card_opens_and_its_first_image_is_well_formed(name: str) -> None:
     card, opened = cards.load_card(name), open_dataset(name)
     assert len(opened) == card.images
     assert opened.classes == labels.CLASSES
-    image, label, _ = opened[0]
+    image, label = opened[0][:2]
     assert (image.dtype, image.shape) == (np.uint8, (card.height, card.width, 3))
     assert (label.dtype, label.shape) == (np.uint8, (card.height, card.width))
     assert set(np.unique(label)) <= {*range(len(labels.CLASSES)), labels.IGNORE}
@@ -47,7 +50,6 @@ def test_unknown_and_damaged_cards_are_named(tmp_path: Path, monkeypatch: pytest
         open_dataset("streets-fogg")
     good = (cards.FOLDER / "streets-fog.toml").read_text()
     monkeypatch.setattr(cards, "FOLDER", tmp_path)
-    cards.load_card.cache_clear()
     (tmp_path / "streets-fog.toml").write_text(good.replace('domain = "fog"', 'domain = "fogg"'))
     with pytest.raises(DamagedFile, match=r"domain: unknown domain 'fogg'; did you mean 'fog'\?"):
         cards.load_card("streets-fog")
@@ -56,7 +58,6 @@ def test_unknown_and_damaged_cards_are_named(tmp_path: Path, monkeypatch: pytest
     for name in ("broken", "renamed"):
         with pytest.raises(DamagedFile, match=name):
             cards.load_card(name)
-    cards.load_card.cache_clear()
 
 
 def test_revision_follows_what_decides_the_images_only() -> None:

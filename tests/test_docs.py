@@ -12,7 +12,7 @@ import torch
 
 from bench import cli, protocols
 from bench import resolve as resolve_module
-from bench.data.cards import Card
+from bench.data.cards import StreetsCard
 from bench.models import build as build_module
 from bench.models import card as cards
 from bench.models.timm_models import describe
@@ -62,7 +62,7 @@ def test_the_documented_method_trains(methods) -> None:
 
 def test_the_documented_cards_hold() -> None:
     card, target = snippets("adding_a_dataset.md", "toml")
-    assert Card.model_validate(tomllib.loads(card)).name == "streets-fog-large"
+    assert StreetsCard.model_validate(tomllib.loads(card)).name == "streets-fog-large"
     Target.model_validate(tomllib.loads(f"target = {target}")["target"])
 
 

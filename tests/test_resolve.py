@@ -37,7 +37,7 @@ def test_the_spec_is_complete() -> None:
     rules = protocols.load_protocol("streets")
     assert (spec.protocol, spec.track.name, spec.seed, spec.precision) == ("streets", "native", 5, "bf16")
     assert spec.targets == rules.all_targets()
-    assert set(spec.data) == {spec.source, *(target.dataset for target in spec.targets)}
+    assert set(spec.data) == {spec.sources[0].dataset, *(target.dataset for target in spec.targets)}
     assert spec.data["streets-source"] == cards.revision(cards.load_card("streets-source"))
     assert set(spec.method_config) == set(METHODS.get("rein").config.model_fields)
 
@@ -158,7 +158,7 @@ def test_every_protocol_resolves_with_every_method(name: str) -> None:
     for backbone in rules.backbones:
         for method in ON_BACKBONES:
             spec = resolve(method, backbone, name, rules.tracks[0].name, sets=[RANDOM])
-            assert [target.group for target in spec.targets].count("source") == 1
+            assert "source" in [target.group for target in spec.targets]
     assert set(rules.methods) <= set(METHODS.names())
 
 

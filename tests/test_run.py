@@ -209,7 +209,7 @@ def test_mistakes_are_told_before_anything_slow(tmp_path: Path, monkeypatch: pyt
     many = spec.model_copy(update={"targets": (source.model_copy(update={"images": 101}), *rest)})
     with pytest.raises(UserError, match="target source wants 101 images"):
         run(many, results=tmp_path)
-    stale = spec.model_copy(update={"data": spec.data | {spec.source: "0" * 16}})
+    stale = spec.model_copy(update={"data": spec.data | {spec.sources[0].dataset: "0" * 16}})
     with pytest.raises(UserError, match="has changed"):
         run(stale, results=tmp_path)
     for device in ("gpu", "cuda:x", "cpu:0", f"cuda:{torch.cuda.device_count()}"):

@@ -23,7 +23,8 @@ def _pairs(numbers: tuple[int, ...], suffix: str) -> Pairs:
 
 def _expected(suffix: str) -> dict[str, Pairs]:
     splits = {f"gta5-{split}": _pairs(numbers, suffix) for split, numbers in SPLITS.items()}
-    return {"gta5": _pairs((1, 2, 3, 4, 5, 6), suffix), **splits}
+    ours = {"gta5-fit": _pairs((1, 3, 4, 6), suffix), "gta5-held-out": _pairs((2,), suffix)}
+    return {"gta5": _pairs((1, 2, 3, 4, 5, 6), suffix), **splits, **ours}
 
 
 EXPECTED = _expected("")
