@@ -131,7 +131,7 @@ def test_faults_are_named(fault: str, city: Path) -> None:
     assert re.search(message.split(";")[0], render(result))
 
 
-def test_a_palette_that_is_none_is_refused(official: Path, tmp_path: Path) -> None:
+def test_a_palette_that_is_none_is_refused(tmp_path: Path) -> None:
     root = tmp_path / "data"
     fake_data.FAMILIES["gta5"].make(root)
     path = label_of(root, "gta5")
