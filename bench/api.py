@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar, cast
+from typing import Any, Literal, Protocol, TypeVar, cast
 
 import torch
 from pydantic import BaseModel, ConfigDict
@@ -26,6 +26,7 @@ __all__ = [
     "OwnModel",
     "PrerequisiteError",
     "Refine",
+    "ScoreKind",
     "Segmenter",
     "UnknownName",
     "UserError",
@@ -35,6 +36,9 @@ __all__ = [
 
 Refine = Callable[[Tensor, int], Tensor]
 """(B, N, C) patch tokens and the block index -> tokens of the same shape."""
+
+ScoreKind = Literal["logits", "evidence"]
+"""What class scores are: logits, or evidence (not negative, of any scale; Mask2Former's), whose shares are probable."""
 
 M = TypeVar("M", bound=nn.Module)
 
@@ -85,9 +89,14 @@ class NoBackbone(Backbone):
 
 
 class Head(nn.Module):
-    """Turns a feature pyramid into class scores. `no_decay` names parameters exempt from weight decay (prefixes)."""
+    """Turns a feature pyramid into class scores.
+
+    `no_decay` names parameters exempt from weight decay (prefixes). `score_kind` says what the scores are, for those
+    who make probabilities of them: `bench.reliability.probabilities`.
+    """
 
     no_decay: tuple[str, ...] = ()
+    score_kind: ScoreKind = "logits"
 
     def loss(self, features: list[Tensor], labels: Tensor, queries: Tensor | None = None) -> dict[str, Tensor]:
         """Loss terms, already weighted, for labels (B, H, W) int64 with 255 ignored."""
@@ -146,6 +155,11 @@ class Segmenter(nn.Module):
         self.adapter = adapter
         self._lr_scale = dict(lr_scale or {})
         self._no_decay = no_decay + tuple(f"head.{name}" for name in head.no_decay)
+
+    @property
+    def score_kind(self) -> ScoreKind:
+        """What `logits` gives: the head's."""
+        return self.head.score_kind
 
     def _features(self, images: Tensor) -> tuple[list[Tensor], Tensor | None]:
         features = self.backbone(images, cast("Refine | None", self.adapter))

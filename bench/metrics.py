@@ -50,7 +50,7 @@ def confusion(pred: npt.ArrayLike, label: npt.ArrayLike, classes: int) -> IntArr
 
 
 def _bytes(ids: _Integers) -> npt.NDArray[np.uint8]:
-    """Ids as uint8 (N,); what does not fit becomes 255, which is no class. Raises ValueError for other than integers."""
+    """Ids as uint8 (N,); what does not fit becomes 255, which is no class. Raises ValueError for non-integers."""
     if ids.dtype.kind not in "iub":
         raise ValueError(f"class ids are integers, not {ids.dtype}")
     small = ids if ids.dtype == np.uint8 else np.where((ids < 0) | (ids > IGNORE), IGNORE, ids)

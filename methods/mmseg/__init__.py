@@ -34,6 +34,8 @@ from methods.mmseg.plan import find_config, read_config, unmarked
 IGNORE = 255
 WRONG_SIZE = ("must match the size of tensor", "Output size is too small", "Kernel size can't be greater")
 """torch's words when a model's parts do not meet, or an image is too small for its kernels."""
+OF_MASKS = {"MaskFormerHead", "Mask2FormerHead", "SideAdapterCLIPHead"}
+"""The decode heads that score a class by the sum of its masks, which is evidence and not a logit."""
 _CHECKPOINTS: dict[str, Path] = {}
 """Where the checkpoints named in this process lie: paths are no part of a run's identity."""
 
@@ -90,6 +92,10 @@ class MmsegSegmenter(Segmenter):
         embeddings = [name for name, module in model.named_modules() if isinstance(module, nn.Embedding)]
         super().__init__(NoBackbone({}), Head(), no_decay=tuple(f"model.{name}." for name in embeddings))
         self.model = model
+        last = getattr(model, "decode_head", None)  # of a cascade, a list: its last one's scores are given
+        last = last[-1] if isinstance(last, nn.ModuleList) else last
+        if OF_MASKS & {kind.__name__ for kind in type(last).__mro__}:
+            self.head.score_kind = "evidence"
         self.rgb, self.divisor = bool(preprocessor["rgb"]), int(preprocessor["size_divisor"])
         self.pad_value = float(preprocessor["pad_val"])
         # Not persistent: the normalisation belongs to the config, not to the weights.

@@ -65,6 +65,7 @@ class Mask2FormerHead(Head):
     """
 
     no_decay = ("query_embed", "query_feat", "level_embed", "pixel_decoder.level_encoding")
+    score_kind = "evidence"
 
     def __init__(
         self,
