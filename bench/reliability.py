@@ -135,7 +135,7 @@ def calibration(probabilities: Tensor, labels: Tensor, predicted: Tensor | None 
             loss = own.clamp_(min=FLOOR).log_().div_(-_LOSS_UNIT).round_().dot((~ignored).double())
             sound = (low >= 0) & (high < 1.001) & loss.isfinite()  # rounded shares may be a little above 1
             # The bin is ceil(15 p) - 1: multiples of powers of 2, so that nothing is rounded at an edge.
-            place = (shares * (BINS * _CONFIDENCE_UNIT)).ceil_().clamp_(1, BINS).to(torch.uint8)
+            place = (shares * (BINS * _CONFIDENCE_UNIT)).ceil_().to(torch.uint8).clamp_(1, BINS)
             place = torch.maximum(2 * place - 2 + (found == truth), 2 * BINS * ignored.to(torch.uint8))
             sums[0] += torch.bincount(place, minlength=2 * BINS + 1)
             # Floating-point sums of integers that stay below 2^53: exact, in any order.

@@ -7,6 +7,7 @@ import pytest
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, confusion_matrix, jaccard_score
 
 from bench import metrics
+from bench.data import labels
 
 CLASSES = 19
 
@@ -68,6 +69,78 @@ def test_nothing_labelled_is_nan_not_zero() -> None:
 def test_bad_ids_and_shapes_are_refused(pred: list[int], label: list[int]) -> None:
     with pytest.raises(ValueError, match=r"outside 0\.\.18|differ in shape"):
         metrics.confusion(pred, label, CLASSES)
+
+
+def test_any_integers_count_the_same(maps: tuple[np.ndarray, np.ndarray], monkeypatch: pytest.MonkeyPatch) -> None:
+    pred, label = maps
+    expected = metrics.confusion(pred, label, CLASSES)
+    for kind in (np.int64, np.int16, np.uint16):
+        np.testing.assert_array_equal(metrics.confusion(pred.astype(kind), label.astype(kind), CLASSES), expected)
+    with pytest.raises(ValueError, match=r"label has ids outside 0\.\.18: -1\.\.18"):  # 255 in 8 bits with a sign
+        metrics.confusion(pred, label.astype(np.int8), CLASSES)
+    some = (slice(None), slice(None, None, -1), slice(None, None, 2))
+    copies = pred[some].copy(), label[some].copy()
+    np.testing.assert_array_equal(
+        metrics.confusion(pred[some], label[some], CLASSES), metrics.confusion(*copies, CLASSES)
+    )
+    monkeypatch.setattr(metrics, "_EXACT", 7)  # many blocks
+    np.testing.assert_array_equal(metrics.confusion(pred, label, CLASSES), expected)
+
+
+def test_what_is_predicted_where_nothing_is_labelled_does_not_matter() -> None:
+    np.testing.assert_array_equal(
+        metrics.confusion([-4, 255, 19, 300, 1], [255, 255, 255, 255, 0], 2), [[0, 1], [0, 0]]
+    )
+
+
+def test_as_many_classes_as_a_byte_holds_beside_255() -> None:
+    assert metrics.confusion([254], [254], 255)[254, 254] == 1
+    for prediction, truth in (([255], [3]), ([3], [256]), ([2**40], [3]), ([3], [-1])):
+        with pytest.raises(ValueError, match=r"outside 0\.\.254"):
+            metrics.confusion(prediction, truth, 255)
+    for classes in (0, 256):
+        with pytest.raises(ValueError, match=f"{classes} classes: 1 to 255"):
+            metrics.confusion([0], [0], classes)
+    with pytest.raises(ValueError, match="class ids are integers, not float64"):
+        metrics.confusion([0.0], [0], 2)
+
+
+def test_a_mean_over_some_classes_counts_all_pixels() -> None:
+    conf = np.array([[8, 0, 2], [0, 5, 0], [4, 0, 1]])
+    assert metrics.miou(conf, [0]) == pytest.approx(8 / 14)  # what is taken for the class left out, and for this one
+    assert metrics.miou(conf, [0, 1]) == pytest.approx((8 / 14 + 1) / 2)
+    assert metrics.miou(conf, (0, 1, 2)) == metrics.miou(conf)
+    assert metrics.miou(np.diag([3, 0, 3]), [0, 1]) == 1.0  # the absent one is left out here too
+    assert np.isnan(metrics.miou(np.diag([3, 0, 3]), [1]))
+
+
+def test_the_classes_of_synthia() -> None:
+    names = [{labels.CLASSES[index] for index in chosen} for chosen in (metrics.SYNTHIA_16, metrics.SYNTHIA_13)]
+    assert set(labels.CLASSES) - names[0] == {"terrain", "truck", "train"}
+    assert names[0] - names[1] == {"wall", "fence", "pole"}
+    assert (len(metrics.SYNTHIA_16), len(metrics.SYNTHIA_13)) == (16, 13)
+
+
+def test_calibration_error_by_hand() -> None:
+    assert metrics.ece([[10, 9.0, 9], [0, 0.0, 0]]) == 0
+    assert metrics.ece([[6, 3.0, 6], [2, 2.0, 0]]) == pytest.approx(6 / 8 * 0.5 + 2 / 8 * 1.0)
+    assert np.isnan(metrics.ece(np.zeros((15, 3))))
+    assert metrics.nll(3.0, 4) == 0.75
+    assert np.isnan(metrics.nll(0.0, 0))
+
+
+def test_anomaly_scores_by_hand() -> None:
+    normal, anomaly = [6, 2, 0, 2], [0, 1, 0, 3]
+    assert metrics.auroc(normal, anomaly) == pytest.approx((3 * (8 + 2 / 2) + 1 * (6 + 2 / 2)) / 40)
+    assert metrics.aupr(normal, anomaly) == pytest.approx(3 / 4 * 3 / 5 + 1 / 4 * 4 / 8)
+    assert metrics.fpr95(normal, anomaly) == 0.4
+    assert metrics.fpr95([90, 10], [5, 95]) == 0.1  # 95% are enough
+    assert metrics.fpr95([90, 10], [6, 94]) == 1.0
+    many = 10**11  # of which products do not fit into 64 bits
+    assert metrics.auroc([many, 0], [0, many]) == metrics.aupr([many, 0], [0, many]) == 1.0
+    for score in (metrics.auroc, metrics.aupr, metrics.fpr95):
+        assert np.isnan(score([0, 0], [1, 1]))
+        assert np.isnan(score([1, 1], [0, 0]))
 
 
 def test_summary_is_by_group_and_unweighted() -> None:

@@ -144,6 +144,16 @@ def test_a_model_predicts_any_size_and_in_half_precision(config: str) -> None:
 
 @needs_mmseg
 @pytest.mark.parametrize("config", MODELS)
+def test_scores_are_evidence_where_masks_vote(config: str) -> None:
+    segmenter = built(config).eval()
+    with torch.inference_mode():
+        scores = segmenter.logits(batch()[0])
+    assert segmenter.score_kind == ("evidence" if config == MASK2FORMER else "logits")
+    assert (scores.min() >= 0) == (config == MASK2FORMER)
+
+
+@needs_mmseg
+@pytest.mark.parametrize("config", MODELS)
 def test_images_and_losses_are_what_mmsegmentation_makes_of_them(config: str) -> None:
     from mmengine.config import Config
     from mmseg.registry import MODELS as REGISTRY
