@@ -2,8 +2,9 @@
 
 A confusion matrix is int64 (classes, classes) with the truth in rows and the prediction in columns.
 Matrices of disjoint sets of pixels add up, so a set may be scored in parts and merged with `+`.
-All scores are fractions in [0, 1]; mIoU is the mean over the classes that occur in the ground truth
-(Cityscapes' rule: an absent class is left out, it does not count as 0).
+All scores are fractions in [0, 1]; mIoU is the mean over the classes that occur in the ground truth: an absent class is
+left out, it does not count as 0. Cityscapes' own script and mmsegmentation leave it out only where it is not predicted
+either; on sets in which all classes occur there is no difference.
 """
 
 from __future__ import annotations

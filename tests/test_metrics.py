@@ -83,6 +83,8 @@ def test_any_integers_count_the_same(maps: tuple[np.ndarray, np.ndarray], monkey
     np.testing.assert_array_equal(
         metrics.confusion(pred[some], label[some], CLASSES), metrics.confusion(*copies, CLASSES)
     )
+    ones = np.ones(2**24 + 3, dtype=np.uint8)  # float32 would make it 2^24 + 4
+    assert metrics.confusion(ones, ones, 2)[1, 1] == 2**24 + 3
     monkeypatch.setattr(metrics, "_EXACT", 7)  # many blocks
     np.testing.assert_array_equal(metrics.confusion(pred, label, CLASSES), expected)
 
