@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from bench.api import ScoreKind
 from bench.data.ahead import ahead
 from bench.data.corruptions import corrupt
 from bench.data.reader import Sample, SegmentationDataset
@@ -23,7 +24,8 @@ from bench.data.views import show
 from bench.inference import Layout, predict_logits
 from bench.metrics import confusion
 from bench.observer import Observer, Silent
-from bench.result import TargetResult
+from bench.reliability import Anomalies, Calibration, anomalies, calibration, predictions, probabilities
+from bench.result import Reliability, TargetResult
 from bench.spec import Target
 
 _BATCH = 4
@@ -46,8 +48,9 @@ def evaluate(
     device: torch.device | str = "cpu",
     observer: Observer | None = None,
     readers: int | None = None,
+    kind: ScoreKind = "logits",
 ) -> Evaluation:
-    """Score `logits` (images to class scores, see `predict_logits`) on the target's images.
+    """Score `logits` (images to class scores of that `kind`, see `predict_logits`) on the target's images.
 
     Images are shown at the size of the target's view and scored at that of their label map, to which the scores (not
     the classes) are resized. Samples are read, corrupted and resized in threads ahead of the model, those in files by
@@ -58,24 +61,29 @@ def evaluate(
     began = time.monotonic()
     observer.start(target.name, images)
 
-    def score(samples: list[Sample]) -> list[npt.NDArray[np.int64]]:
+    def score(samples: list[Sample]) -> _Counts:
         stacked = torch.from_numpy(np.stack([sample.image for sample in samples]))
         batch = stacked.to(device).permute(0, 3, 1, 2).float().div_(255)
         scores = predict_logits(logits, batch, layout.crop, layout.stride)
-        return _score(scores, samples, len(dataset.classes))
+        return _count(scores, kind, samples, len(dataset.classes))
 
-    matrices: list[npt.NDArray[np.int64]] = []
+    total = _Counts([], Calibration(), None)
     with _workers(torch.device(device)) as workers:
         batches = _batches(dataset, target, images, readers or default_workers())
         for found in ahead(score, batches, threads=workers):
-            matrices += found
-            observer.advance(target.name, len(found))
+            total = total.plus(found)
+            observer.advance(target.name, len(found.matrices))
     observer.finish(target.name)
-    per_image = np.stack(matrices)
+    per_image, anomaly = np.stack(total.matrices), total.anomalies
     result = TargetResult(
         group=target.group,
         images=images,
         confusion=per_image.sum(axis=0).tolist(),
+        reliability=Reliability(
+            bins=total.calibration.bins(),
+            nll_sum=total.calibration.nll_sum(),
+            anomaly=(anomaly.normal, anomaly.anomaly) if anomaly is not None else None,
+        ),
         file_list_hash=dataset.file_list_hash(images),
         seconds=time.monotonic() - began,
     )
@@ -89,12 +97,31 @@ def prefetch(targets: Sequence[Target], datasets: Mapping[str, SegmentationDatas
         dataset.prefetch(range(len(dataset) if target.images is None else target.images))
 
 
-def _score(scores: Tensor, samples: list[Sample], classes: int) -> list[npt.NDArray[np.int64]]:
+class _Counts(NamedTuple):
+    matrices: list[npt.NDArray[np.int64]]
+    """One an image."""
+    calibration: Calibration
+    anomalies: Anomalies | None
+
+    def plus(self, other: _Counts) -> _Counts:
+        both = [each for each in (self.anomalies, other.anomalies) if each is not None]
+        anomalies = sum(both[1:], both[0]) if both else None
+        return _Counts(self.matrices + other.matrices, self.calibration + other.calibration, anomalies)
+
+
+@torch.inference_mode()
+def _count(scores: Tensor, kind: ScoreKind, samples: list[Sample], classes: int) -> _Counts:
     size = samples[0].label.shape
     if tuple(scores.shape[-2:]) != size:
         scores = F.interpolate(scores.float(), size=size, mode="bilinear", align_corners=False)
-    found = scores.argmax(dim=1).to(torch.uint8).cpu().numpy()
-    return [confusion(one, sample.label, classes) for one, sample in zip(found, samples, strict=True)]
+    found = predictions(scores)
+    chances = probabilities(scores, kind)
+    labels = torch.from_numpy(np.stack([sample.label for sample in samples]))
+    masks = [sample.anomaly for sample in samples if sample.anomaly is not None]
+    marked = anomalies(chances, torch.from_numpy(np.stack(masks))) if len(masks) == len(samples) else None
+    predicted = found.cpu().numpy()
+    matrices = [confusion(one, sample.label, classes) for one, sample in zip(predicted, samples, strict=True)]
+    return _Counts(matrices, calibration(chances, labels, found), marked)
 
 
 @contextmanager

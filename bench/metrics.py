@@ -174,12 +174,13 @@ def _above(normal: npt.ArrayLike, anomaly: npt.ArrayLike) -> tuple[FloatArray, F
 def summarise(targets: Mapping[str, tuple[str, float]]) -> dict[str, float | None]:
     """Unweighted means over targets by group, from {name: (group, mIoU)}.
 
-    `group` is one of source, unseen, weather, corruption (ValueError otherwise). Keys: source,
-    unseen_mean, unseen_worst, weather_mean, corruption_mean; None where the protocol has no target
-    of that kind. A target whose mIoU is nan makes its mean nan: a missing score must be seen, not
-    averaged away.
+    `group` is one of source, unseen, weather, corruption, reliability and anomaly, whose labels are not of the classes
+    and have no mean (ValueError otherwise). Keys: source, unseen_mean, unseen_worst, weather_mean, corruption_mean,
+    reliability_mean; None where the protocol has no target of that kind. A target whose mIoU is nan makes its mean nan:
+    a missing score must be seen, not averaged away.
     """
-    groups: dict[str, list[float]] = {"source": [], "unseen": [], "weather": [], "corruption": []}
+    known = ("source", "unseen", "weather", "corruption", "reliability", "anomaly")
+    groups: dict[str, list[float]] = {group: [] for group in known}
     for name, (group, score) in targets.items():
         if group not in groups:
             raise ValueError(f"target {name!r} has unknown group {group!r} (known: {', '.join(groups)})")
@@ -190,6 +191,7 @@ def summarise(targets: Mapping[str, tuple[str, float]]) -> dict[str, float | Non
         "unseen_worst": float(np.min(groups["unseen"])) if groups["unseen"] else None,
         "weather_mean": _plain_mean(groups["weather"]),
         "corruption_mean": _plain_mean(groups["corruption"]),
+        "reliability_mean": _plain_mean(groups["reliability"]),
     }
 
 

@@ -23,7 +23,7 @@ from pydantic import Field, ValidationError, model_validator
 from bench.errors import DamagedFile, PrerequisiteError, what_is_wrong
 from bench.spec import Frozen, Group, RunSpec, spec_hash
 
-SCHEMA_VERSION: Literal[1] = 1
+SCHEMA_VERSION: Literal[2] = 2
 
 
 class Provenance(Frozen):
@@ -43,6 +43,17 @@ class Provenance(Frozen):
     """Digest of the method's own file."""
 
 
+class Reliability(Frozen):
+    """Counts of how far the probabilities can be trusted, all of labelled pixels (`bench.reliability`)."""
+
+    bins: list[tuple[int, float, int]]
+    """Of each bin of confidence: pixels, sum of the confidences, how many are right."""
+    nll_sum: float
+    """Sum of -log p of the true class, in nats."""
+    anomaly: tuple[tuple[int, ...], tuple[int, ...]] | None = None
+    """Histograms of the anomaly score, of normal pixels and of anomalous ones; None where none are marked."""
+
+
 class TargetResult(Frozen):
     """Counts of one evaluation set; every score is derived from them."""
 
@@ -50,6 +61,7 @@ class TargetResult(Frozen):
     images: int
     confusion: list[list[int]]
     """(classes, classes) pixels; rows are the truth."""
+    reliability: Reliability
     file_list_hash: str
     seconds: float
 
@@ -85,7 +97,7 @@ class Seconds(Frozen):
 class RunResult(Frozen):
     """One run, as its file holds it."""
 
-    schema_version: Literal[1] = SCHEMA_VERSION
+    schema_version: Literal[2] = SCHEMA_VERSION
     origin: Literal["measured"] = "measured"
     state: Literal["partial", "complete"]
     spec: RunSpec
@@ -112,6 +124,8 @@ class RunResult(Frozen):
                 raise ValueError(f"the confusion matrix of {name!r} is not square")
             if any(count < 0 for row in target.confusion for count in row):
                 raise ValueError(f"the confusion matrix of {name!r} has a negative count")
+            if sum(pixels for pixels, _, _ in target.reliability.bins) != sum(map(sum, target.confusion)):
+                raise ValueError(f"the bins of {name!r} hold other pixels than its confusion matrix")
         return self
 
 

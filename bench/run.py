@@ -157,7 +157,8 @@ class _Job:
         for place, target in enumerate(left):
             prefetch(left[place : place + 2], datasets)
             data = datasets[target.name]
-            scored = evaluate(logits, target, data, layout, fabric.device, self.observer, readers)
+            options: dict[str, Any] = {"observer": self.observer, "readers": readers, "kind": segmenter.score_kind}
+            scored = evaluate(logits, target, data, layout, fabric.device, **options)
             self.per_image[target.name] = scored.per_image
             self._save(
                 spent={"evaluate": scored.result.seconds},

@@ -17,7 +17,7 @@ SPEC_VERSION: Literal[3] = 3
 NO_BACKBONE = "none"
 """Stands for the backbone of a method that brings its own model."""
 
-Group = Literal["source", "unseen", "weather", "corruption", "reliability"]
+Group = Literal["source", "unseen", "weather", "corruption", "reliability", "anomaly"]
 Classes = Literal["cityscapes-19", "synthia-16"]
 """Over which classes mIoU is a mean: all, or those that SYNTHIA has (terrain, truck and train never occur in it)."""
 Precision = Literal["fp32", "bf16"]

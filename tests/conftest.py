@@ -21,7 +21,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
         os.environ.setdefault(variable, "1")
 
-from bench.result import Cost, CurvePoint, Provenance, RunResult, Seconds, TargetResult
+from bench.result import Cost, CurvePoint, Provenance, Reliability, RunResult, Seconds, TargetResult
 from bench.spec import HeadConfig, Recipe, RunSpec, Source, Target, Track, spec_hash
 
 CLASSES = 3
@@ -124,7 +124,14 @@ def make_result(make_spec: SpecFactory) -> ResultFactory:
         for target in spec.targets[:done]:
             matrix = rng.integers(5, 40, (CLASSES, CLASSES)) + 100 * np.eye(CLASSES, dtype=int)
             targets[target.name] = TargetResult(
-                group=target.group, images=IMAGES, confusion=matrix.tolist(), file_list_hash="0" * 16, seconds=0.5
+                group=target.group,
+                images=IMAGES,
+                confusion=matrix.tolist(),
+                reliability=Reliability(
+                    bins=[(int(matrix.sum()), 0.8 * float(matrix.sum()), int(matrix.trace()))], nll_sum=1.0
+                ),
+                file_list_hash="0" * 16,
+                seconds=0.5,
             )
         finished = state == "complete"
         return RunResult.model_validate(

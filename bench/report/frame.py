@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from bench.report.scores import scores
+from bench.report.seen import in_short
 from bench.report.single import COST
 from bench.result import RunResult
 from bench.spec import NO_BACKBONE, series_hash
@@ -38,6 +39,7 @@ def to_frame(results: Iterable[RunResult]) -> pd.DataFrame:
                 "series": series_hash(spec),
                 "seed": spec.seed,
                 "device": result.provenance.device_name,
+                "seen": in_short(spec),
                 **found.summary,
                 **{TARGET + name: target.miou for name, target in found.targets.items()},
                 **{key: getattr(result.cost, key) for key in COST},

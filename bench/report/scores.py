@@ -1,4 +1,4 @@
-"""Scores of one run, in percent, from its confusion matrices."""
+"""Scores of one run, in percent, from its counts."""
 
 from __future__ import annotations
 
@@ -7,20 +7,39 @@ from typing import NamedTuple
 import numpy as np
 
 from bench import metrics
-from bench.result import RunResult
-from bench.spec import Group
+from bench.data.labels import CLASSES
+from bench.result import RunResult, TargetResult
+from bench.spec import Classes, Group
 
-SUMMARY = ("source", "unseen_mean", "unseen_worst", "weather_mean", "corruption_mean")
+SUMMARY = (
+    *("source", "unseen_mean", "unseen_worst", "weather_mean", "corruption_mean"),
+    *("reliability_mean", "unseen_mean_13", "unseen_ece"),
+)
 """The summary's keys, in the order of every table."""
+SCORED: dict[Classes, tuple[int, ...] | None] = {"cityscapes-19": None, "synthia-16": metrics.SYNTHIA_16}
+
+
+class Anomaly(NamedTuple):
+    """How well 1 - confidence finds what no class covers; percent."""
+
+    auroc: float | None
+    aupr: float | None
+    fpr95: float | None
 
 
 class TargetScore(NamedTuple):
-    """One evaluation set."""
+    """One evaluation set; scores in percent, None where there is nothing to measure."""
 
     group: Group
     miou: float | None
-    """Percent; None when nothing is labelled."""
     images: int
+    iou: dict[str, float | None]
+    """Of each class; None where it does not occur."""
+    ece: float | None
+    nll: float | None
+    """In nats."""
+    anomaly: Anomaly | None
+    """None where no anomalies are marked."""
 
 
 class Scores(NamedTuple):
@@ -33,15 +52,41 @@ class Scores(NamedTuple):
 
 
 def scores(result: RunResult) -> Scores:
-    """mIoU of each target evaluated so far, and the means over groups."""
-    order = [target.name for target in result.spec.targets if target.name in result.targets]
+    """Scores of each target evaluated so far, and the means over groups."""
+    spec = result.spec
+    order = [target.name for target in spec.targets if target.name in result.targets]
     found = {name: result.targets[name] for name in order}
-    fractions = {name: metrics.miou(np.array(target.confusion)) for name, target in found.items()}
-    targets = {
-        name: TargetScore(target.group, _percent(fractions[name]), target.images) for name, target in found.items()
-    }
+    classes = SCORED[spec.classes]
+    fractions = {name: metrics.miou(target.confusion, classes) for name, target in found.items()}
+    targets = {name: _target(target, fractions[name]) for name, target in found.items()}
     means = metrics.summarise({name: (target.group, fractions[name]) for name, target in found.items()})
-    return Scores(targets, {key: _percent(means[key]) for key in SUMMARY})
+    unseen = [name for name, target in found.items() if target.group == "unseen"]
+    if classes is not None:
+        of_13 = [metrics.miou(found[name].confusion, metrics.SYNTHIA_13) for name in unseen]
+        means["unseen_mean_13"] = float(np.mean(of_13)) if of_13 else None
+    ece = [metrics.ece(found[name].reliability.bins) for name in unseen]
+    means["unseen_ece"] = float(np.mean(ece)) if ece else None
+    return Scores(targets, {key: _percent(means.get(key)) for key in SUMMARY})
+
+
+def _target(target: TargetResult, miou: float) -> TargetScore:
+    reliability, pixels = target.reliability, sum(map(sum, target.confusion))
+    found = zip(CLASSES, metrics.iou(target.confusion), strict=False)
+    nll = metrics.nll(reliability.nll_sum, pixels)
+    return TargetScore(
+        group=target.group,
+        miou=_percent(miou),
+        images=target.images,
+        iou={name: _percent(float(value)) for name, value in found},
+        ece=_percent(metrics.ece(reliability.bins)),
+        nll=None if np.isnan(nll) else nll,
+        anomaly=_anomaly(*reliability.anomaly) if reliability.anomaly else None,
+    )
+
+
+def _anomaly(normal: tuple[int, ...], anomaly: tuple[int, ...]) -> Anomaly:
+    figures = (measure(normal, anomaly) for measure in (metrics.auroc, metrics.aupr, metrics.fpr95))
+    return Anomaly(*map(_percent, figures))
 
 
 def _percent(fraction: float | None) -> float | None:

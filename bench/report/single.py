@@ -9,7 +9,8 @@ from rich.console import Group as Stack
 from rich.console import RenderableType
 from rich.table import Table
 
-from bench.report.scores import SUMMARY, scores
+from bench.report.scores import SUMMARY, Scores, TargetScore, scores
+from bench.report.seen import seen
 from bench.result import RunResult
 
 RANDOM = "random weights"
@@ -27,7 +28,14 @@ SUMMARY_TITLES = {
     "unseen_worst": "worst unseen",
     "weather_mean": "mean of weather",
     "corruption_mean": "mean of corruptions",
+    "reliability_mean": "mean of reliability",
+    "unseen_mean_13": "mean of unseen, 13 classes",
+    "unseen_ece": "mean ECE of unseen",
 }
+
+
+ALWAYS = ("source", "unseen_mean", "unseen_worst", "weather_mean", "corruption_mean")
+"""Shown also where the protocol has no such target."""
 
 
 def backbone_title(name: str, weights: str) -> str:
@@ -42,7 +50,8 @@ def document(result: RunResult, path: Path) -> dict[str, Any]:
         "spec": result.spec.model_dump(mode="json"),
         "spec_hash": result.spec_hash,
         "path": str(path),
-        "targets": {name: target._asdict() for name, target in found.targets.items()},
+        "targets": {name: _plain(target) for name, target in found.targets.items()},
+        "seen_in_pretraining": seen(result.spec),
         "summary": found.summary,
         "cost": result.cost.model_dump(mode="json") if result.cost else None,
         "seconds": result.seconds.model_dump(mode="json"),
@@ -54,21 +63,38 @@ def render(result: RunResult) -> RenderableType:
     spec, found = result.spec, scores(result)
     what = f"{spec.method} on {backbone_title(spec.backbone, spec.weights)}"
     title = f"{what}, {spec.protocol}/{spec.track.name}, seed {spec.seed}"
-    targets = Table()
+    classes = "" if spec.classes == "cityscapes-19" else f" over the classes of {spec.classes}"
+    return Stack(f"{title} (mIoU in percent{classes})", _targets(result, found), "", *_cost(result))
+
+
+def _targets(result: RunResult, found: Scores) -> Table:
+    """A row for each target, then the summary; what is not there in any row has no column."""
+    marked = any(target.anomaly is not None for target in found.targets.values())
+    trained = {target.name for target in result.spec.targets if target.trained_on}
+    answers = seen(result.spec)
+    table = Table()
     for column in ("target", "group"):
-        targets.add_column(column, overflow="fold")
-    for column in ("images", "mIoU"):
-        targets.add_column(column, justify="right")
+        table.add_column(column, overflow="fold")
+    for column in ("images", "mIoU", "ECE", *(("AUROC", "AUPR", "FPR95") if marked else ())):
+        table.add_column(column, justify="right")
+    table.add_column("in pre-training", overflow="fold")
     previous = None
     for name, target in found.targets.items():
         if previous not in (None, target.group):
-            targets.add_section()
+            table.add_section()
         previous = target.group
-        targets.add_row(name, target.group, str(target.images), _number(target.miou))
-    targets.add_section()
+        group = target.group + (", trained on" if name in trained else "")
+        figures = [target.miou, target.ece, *((target.anomaly or (None,) * 3) if marked else ())]
+        table.add_row(name, group, str(target.images), *map(_number, figures), answers[name])
+    table.add_section()
     for key in SUMMARY:
-        targets.add_row(SUMMARY_TITLES[key], "", "", _number(found.summary[key]), style="bold")
-    return Stack(f"{title} (mIoU in percent)", targets, "", *_cost(result))
+        if found.summary[key] is not None or key in ALWAYS:
+            table.add_row(SUMMARY_TITLES[key], "", "", _number(found.summary[key]), style="bold")
+    return table
+
+
+def _plain(target: TargetScore) -> dict[str, Any]:
+    return target._asdict() | {"anomaly": target.anomaly._asdict() if target.anomaly else None}
 
 
 def _cost(result: RunResult) -> tuple[str, Table]:

@@ -16,7 +16,7 @@ from bench.errors import PrerequisiteError
 from bench.report import reported
 from bench.report.frame import TARGET, to_frame, unseen_targets
 from bench.report.scores import SUMMARY
-from bench.report.single import COST, backbone_title
+from bench.report.single import ALWAYS, COST, backbone_title
 from bench.result import RunResult, write_atomically
 
 INTRODUCTION = """\
@@ -45,8 +45,11 @@ class Series(NamedTuple):
     devices: tuple[str, ...]
     latency: dict[str, float]
     """Device -> mean latency in ms: never averaged over devices."""
+    seen: str
+    """Which targets the backbone's pre-training saw."""
 
 
+SEEN = "seen in pre-training"
 KEYS = ("protocol", "track", "backbone", "method", "variant", "weights")
 
 
@@ -89,11 +92,12 @@ def markdown(rows: Sequence[Series], results: Sequence[RunResult], published: re
             parts.append(_reported_section(protocol, track, theirs, published))
             continue
         mine = [row for row in rows if (row.keys["protocol"], row.keys["track"]) == (protocol, track)]
-        columns = ["source", "unseen_mean", *(TARGET + city for city in unseen[protocol, track]), *SUMMARY[2:]]
+        known = [key for key in SUMMARY[2:] if key in ALWAYS or any(key in row.stats for row in mine)]
+        columns = ["source", "unseen_mean", *(TARGET + city for city in unseen[protocol, track]), *known]
         columns += published.columns(theirs, known=columns) if published else []
         titles = [reported.title(name) for name in columns]
-        header = ["method", "backbone", *titles, "trainable", "GFLOPs", "latency, ms", "measured on", "seeds"]
-        lines = [_line(header), _line(["---", "---", *["---:"] * (len(header) - 4), "---", "---:"])]
+        header = ["method", "backbone", *titles, "trainable", "GFLOPs", "latency, ms", "measured on", "seeds", SEEN]
+        lines = [_line(header), _line(["---", "---", *["---:"] * (len(header) - 5), "---", "---:", "---"])]
         lines += [_line(_cells(row, columns)) for row in mine]
         lines += [_line(cells) for cells in reported.cells(theirs, header)]
         parts.append(f"\n## {protocol}, track {track}\n\n" + "\n".join(lines) + "\n" + reported.footnotes(theirs))
@@ -127,13 +131,14 @@ def comma_separated(rows: Sequence[Series], published: reported.Published | None
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     names = [f"{name}_{kind}" for name in metrics for kind in Stat._fields]
-    header = [*KEYS, "seeds", "devices", *names, *(reported.EXTRA if published else ())]
+    header = [*KEYS, "seeds", "devices", "seen", *names, *(reported.EXTRA if published else ())]
     writer.writerow(header)
     for row in rows:
         stats = [row.stats.get(name, Stat(math.nan, math.nan)) for name in metrics]
         numbers = ["" if math.isnan(value) else f"{value:.4f}" for stat in stats for value in stat]
         more = reported.MEASURED if published else ()
-        writer.writerow([*(row.keys[key] for key in KEYS), row.seeds, "; ".join(row.devices), *numbers, *more])
+        start = [*(row.keys[key] for key in KEYS), row.seeds, "; ".join(row.devices), row.seen]
+        writer.writerow([*start, *numbers, *more])
     for theirs in published.rows if published else ():
         cells = reported.csv_cells(theirs)
         writer.writerow([cells.get(name, "") for name in header])
@@ -151,6 +156,7 @@ def _one_series(runs: pd.DataFrame) -> Series:
         stats=stats,
         devices=tuple(sorted({str(device) for device in runs["device"]})),
         latency=latency,
+        seen=str(first["seen"]),
     )
 
 
@@ -178,6 +184,7 @@ def _cells(row: Series, columns: Sequence[str]) -> list[str]:
         "; ".join(_plain(row.latency[device]) for device in devices),
         "; ".join(devices),
         str(row.seeds),
+        row.seen,
     ]
 
 
