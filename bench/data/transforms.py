@@ -63,11 +63,24 @@ def photometric(image: Image, rng: np.random.Generator) -> Image:
     return image
 
 
+def target_size(height: int, width: int, edge: int, longest: int) -> tuple[int, int]:
+    """Width and height, in pixels, of a picture brought to a short edge of `edge`, the long one at most `longest`.
+
+    Rounded twice, as mmsegmentation's ResizeShortestEdge does: to a box, then to the largest picture of the old aspect
+    ratio within it. Of pictures wider than 2:1 at the limit this may take a pixel off the long edge.
+    """
+    scale = edge / min(height, width)
+    long = scale * max(height, width)
+    limit = longest / long if long > longest else 1.0
+    box = int(edge * limit + 0.5), int(long * limit + 0.5)
+    scale = min(box[1] / max(height, width), box[0] / min(height, width))
+    return max(1, int(width * scale + 0.5)), max(1, int(height * scale + 0.5))
+
+
 def _resize(image: Image, label: Image, recipe: Recipe, rng: np.random.Generator) -> tuple[Image, Image]:
     height, width = image.shape[:2]
     edge = recipe.short_edges[int(rng.integers(len(recipe.short_edges)))]
-    scale = min(edge / min(height, width), recipe.long_edge_max / max(height, width))
-    size = (max(1, int(width * scale + 0.5)), max(1, int(height * scale + 0.5)))
+    size = target_size(height, width, edge, recipe.long_edge_max)
     if size == (width, height):
         return image, label
     resized = cv2.resize(image, size, interpolation=cv2.INTER_LINEAR)
