@@ -28,6 +28,7 @@ from bench.data.labels import CLASSES, IGNORE
 from bench.data.reader import Sample
 from bench.data.streets import render
 from bench.data.transforms import Batch, Image, train_transform
+from bench.errors import PrerequisiteError
 from bench.spec import Recipe
 from benchmarks import mmseg_pipeline
 
@@ -87,13 +88,17 @@ def measure(files: list[Files], recipe: Recipe, kind: str, workers: int, rounds:
     return rates
 
 
+def read(pair: Files) -> Sample:
+    """A picture and its label, as our side reads them."""
+    return Sample(read_image(pair.image), translate(read_grey(pair.label), _LUT), pair.image.name)
+
+
 def ours(files: list[Files], recipe: Recipe, workers: int) -> Callable[[], int]:
-    """A function that makes a batch of every four files once, and says of how many samples."""
+    """A function that reads every file once, makes batches of them and returns the number of samples."""
     draws = itertools.count()
 
     def sample(pair: Files) -> tuple[Image, Image]:
-        labelled = Sample(read_image(pair.image), translate(read_grey(pair.label), _LUT), pair.image.name)
-        return train_transform(labelled, recipe, np.random.default_rng(next(draws)))
+        return train_transform(read(pair), recipe, np.random.default_rng(next(draws)))
 
     def run() -> int:
         made = map(sample, files) if workers == 1 else ahead(sample, files, threads=workers, depth=2 * workers)
@@ -156,14 +161,29 @@ def report(rates: list[Rates]) -> str:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """The command line."""
+    """The command line. Exits with status 2 and one line for options that do not hold, or without mmsegmentation."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.reading", description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--images", type=int, default=24)
-    parser.add_argument("--size", default="1024x2048", help="height x width")
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument(
+        "--images", type=_count, default=24, help="pictures of each kind, written to a temporary folder"
+    )
+    parser.add_argument("--size", type=_size, default=(1024, 2048), help="height x width in pixels, as 1024x2048")
+    parser.add_argument("--rounds", type=_count, default=5, help="measurements, of which the medians are shown")
     options = parser.parse_args(arguments)
-    height, width = map(int, options.size.split("x"))
-    print(report(compare(options.images, height, width, options.rounds, Recipe())))
+    try:
+        print(report(compare(options.images, *options.size, options.rounds, Recipe())))
+    except PrerequisiteError as error:
+        parser.error(str(error))
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 on")
+    return int(text)
+
+
+def _size(text: str) -> tuple[int, int]:
+    height, _, width = text.partition("x")
+    return _count(height), _count(width)
 
 
 if __name__ == "__main__":

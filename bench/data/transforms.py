@@ -22,6 +22,7 @@ _CROP_TRIES = 10
 _BRIGHTNESS = 32.0
 _GAIN = (0.5, 1.5)
 _HUE = 18  # of OpenCV's 180 hue steps, as mmsegmentation counts them
+_LEVELS = np.arange(256, dtype=np.uint8)
 
 
 def train_transform(sample: Sample, recipe: Recipe, rng: np.random.Generator) -> tuple[Image, Image]:
@@ -32,7 +33,7 @@ def train_transform(sample: Sample, recipe: Recipe, rng: np.random.Generator) ->
     image, label = _resize(sample.image, sample.label, recipe, rng)
     image, label = _crop(image, label, recipe, rng)
     if rng.random() < recipe.flip:
-        image, label = image[:, ::-1], label[:, ::-1]
+        image, label = _as_image(cv2.flip(image, 1)), _as_image(cv2.flip(label, 1))
     if recipe.photometric:
         image = photometric(image, rng)
     image, label = _pad(image, label, recipe.crop)
@@ -44,6 +45,7 @@ def photometric(image: Image, rng: np.random.Generator) -> Image:
 
     Brightness +-32; contrast 0.5 to 1.5, before or after colour by a coin; saturation 0.5 to 1.5;
     hue +-18 steps of OpenCV's 180. Rounded towards zero and clipped to 0..255 after each part.
+    mmsegmentation's PhotoMetricDistortion multiplies in 32 bits: one gain in a thousand moves some values by one there.
     """
     if rng.random() < 0.5:
         image = _scaled(image, 1.0, rng.uniform(-_BRIGHTNESS, _BRIGHTNESS))
@@ -51,12 +53,13 @@ def photometric(image: Image, rng: np.random.Generator) -> Image:
     if contrast_first and rng.random() < 0.5:
         image = _scaled(image, rng.uniform(*_GAIN), 0.0)
     if rng.random() < 0.5:
-        hsv = cv2.cvtColor(image, cv2.COLOR_RGB2HSV)
-        hsv[..., 1] = _scaled(_as_image(hsv[..., 1]), rng.uniform(*_GAIN), 0.0)
+        hsv = _as_image(cv2.cvtColor(image, cv2.COLOR_RGB2HSV))
+        hsv = _looked_up(hsv, (_LEVELS, _gained(rng.uniform(*_GAIN), 0.0), _LEVELS))
         image = _as_image(cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB))
     if rng.random() < 0.5:
-        hsv = cv2.cvtColor(image, cv2.COLOR_RGB2HSV)
-        hsv[..., 0] = (hsv[..., 0].astype(np.int16) + int(rng.integers(-_HUE, _HUE))) % 180
+        hsv = _as_image(cv2.cvtColor(image, cv2.COLOR_RGB2HSV))
+        turned = ((_LEVELS.astype(np.int16) + int(rng.integers(-_HUE, _HUE))) % 180).astype(np.uint8)
+        hsv = _looked_up(hsv, (turned, _LEVELS, _LEVELS))
         image = _as_image(cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB))
     if not contrast_first and rng.random() < 0.5:
         image = _scaled(image, rng.uniform(*_GAIN), 0.0)
@@ -72,7 +75,7 @@ def target_size(height: int, width: int, edge: int, longest: int) -> tuple[int, 
     scale = edge / min(height, width)
     long = scale * max(height, width)
     limit = longest / long if long > longest else 1.0
-    box = int(edge * limit + 0.5), int(long * limit + 0.5)
+    box = max(1, int(edge * limit + 0.5)), int(long * limit + 0.5)
     scale = min(box[1] / max(height, width), box[0] / min(height, width))
     return max(1, int(width * scale + 0.5)), max(1, int(height * scale + 0.5))
 
@@ -97,7 +100,7 @@ def _crop(image: Image, label: Image, recipe: Recipe, rng: np.random.Generator) 
         if recipe.cat_max_ratio >= 1:
             break
         counts = np.bincount(label[window].ravel(), minlength=IGNORE + 1)[:IGNORE]
-        if np.count_nonzero(counts) > 1 and counts.max() < recipe.cat_max_ratio * counts.sum():
+        if np.count_nonzero(counts) > 1 and counts.max() / counts.sum() < recipe.cat_max_ratio:
             break
     return image[window], label[window]
 
@@ -114,9 +117,18 @@ def _pad(image: Image, label: Image, crop: tuple[int, int]) -> tuple[Image, Imag
 
 
 def _scaled(values: Image, gain: float, offset: float) -> Image:
-    """gain * values + offset, rounded towards zero, in 0..255; by table, as there are only 256 values."""
-    table = np.clip(np.arange(256) * gain + offset, 0, 255).astype(np.uint8)
-    return _as_image(table[values])
+    """gain * values + offset, rounded towards zero, in 0..255."""
+    return _looked_up(values, (_gained(gain, offset),))
+
+
+def _gained(gain: float, offset: float) -> Image:
+    """What becomes of each of the 256 values."""
+    return np.clip(_LEVELS * gain + offset, 0, 255).astype(np.uint8)
+
+
+def _looked_up(image: Image, tables: tuple[Image, ...]) -> Image:
+    """Every value of a picture replaced by that of the one table, or of its channel's."""
+    return _as_image(cv2.LUT(image, np.stack(tables, axis=-1).reshape(1, 256, -1)))
 
 
 def _as_image(array: npt.NDArray[np.generic]) -> Image:
