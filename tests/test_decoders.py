@@ -178,7 +178,10 @@ def test_a_jpeg_cut_off_anywhere_is_refused(file: Callable[[bytes], Path], optio
     assert read_image(file(content)).shape == (HEIGHT, WIDTH, 3)
     for length in {3, 4, 5, 20, *range(100, len(content), 41), *range(len(content) - 20, len(content))}:
         assert refused("image", file(content[:length])).startswith("cut off: its "), length
-    assert refused("image", file(content[:-2] + bytes(99))).startswith("cut off: its ")
+    half = content[: len(content) // 2] + bytes(9 * len(content))  # a broken download
+    if "progressive" not in options and "restart_marker_rows" not in options:  # which OpenCV takes for whole
+        assert cv2.imdecode(np.frombuffer(half, np.uint8), cv2.IMREAD_COLOR).shape == (HEIGHT, WIDTH, 3)
+    assert refused("image", file(half)).startswith("cut off: its ")
     assert refused("image", file(content[:2] + b"\xff\xd9")) == "a JPEG file without a picture"
 
 

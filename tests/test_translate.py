@@ -48,3 +48,5 @@ def test_high_ids_and_strange_tables() -> None:
     for wrong in (-2, 254, 256):
         with pytest.raises(ValueError, match="a table of train ids holds"):
             translate(ids(), np.array([wrong], np.int16))
+    with pytest.raises(ValueError, match="uint8 or uint16, not int64"):
+        translate(np.array([[-1]]), lut)  # type: ignore[arg-type]

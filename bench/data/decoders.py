@@ -109,7 +109,7 @@ def translate(ids: Ids, lut: npt.NDArray[np.int16]) -> npt.NDArray[np.uint8]:
     """Ids (H, W) of a label file to train ids (H, W), 255 where void.
 
     lut: by id, up to 65536 of them: its train id, 255 for void, -1 for ids that the data set does not have, as every
-    id beyond the table. Raises ValueError naming up to 5 ids of that kind, where there is one.
+    id beyond the table. Raises ValueError naming up to 5 ids of that kind, where there is one, and for another table.
     """
     if ((lut < -1) | (lut == _UNKNOWN) | (lut > 255)).any():
         raise ValueError("a table of train ids holds 0 to 253, 255 and -1 only")
@@ -117,6 +117,8 @@ def translate(ids: Ids, lut: npt.NDArray[np.int16]) -> npt.NDArray[np.uint8]:
     table[: len(lut)] = np.where(lut < 0, _UNKNOWN, lut)
     if ids.dtype == np.uint8:
         labels = np.asarray(cv2.LUT(ids, table[:256]), np.uint8).reshape(ids.shape)
+    elif ids.dtype != np.uint16:
+        raise ValueError(f"ids of label files are uint8 or uint16, not {ids.dtype}")
     else:
         labels = np.take(table, ids, mode="clip")  # the last entry stands for all that are beyond the table
     if (strange := labels == _UNKNOWN).any():

@@ -1,6 +1,7 @@
 """What is inside a PNG or a JPEG file, read without decoding it: whether it is whole, and its pixel format.
 
-Decoders cannot be asked: libjpeg fills what is missing of a picture with grey, and OpenCV before 5 hands it out.
+Decoders cannot be asked: libjpeg fills what is missing with grey. OpenCV hands that out for a file that ends early
+(`imread`) and for one whose end is zeros, as a broken download leaves it (`imdecode` too).
 Sources: PNG (W3C, third edition), sections 5 and 11; JPEG (ITU-T T.81), annex B. Torch-free.
 """
 
@@ -33,7 +34,7 @@ class Png(NamedTuple):
     """Colour type: GREY, RGB, PALETTE, GREY_ALPHA or RGBA."""
     header: bytes
     """The 13 bytes of the IHDR chunk."""
-    data: list[bytes]
+    data: list[memoryview]
     """The IDAT chunks, complete with length, type and checksum."""
 
     def __str__(self) -> str:
@@ -53,7 +54,8 @@ def parse_png(content: bytes) -> Png:
 
     The header's checksum is held; those of the pixel data are left to the decoder, which computes them anyway.
     """
-    place, data, header = len(PNG_START), [], b""
+    place, data, header = len(PNG_START), list[memoryview](), b""
+    view = memoryview(content)
     while place + 8 <= len(content):
         length, name = struct.unpack_from(">I4s", content, place)
         if not name.isalpha():
@@ -66,7 +68,7 @@ def parse_png(content: bytes) -> Png:
             if _chunk(name, header) != content[place:end]:
                 raise ValueError("its PNG header is damaged")
         elif name == b"IDAT":
-            data.append(content[place:end])
+            data.append(view[place:end])
         elif name == b"IEND":
             return _png(header, data)
         place = end
@@ -76,7 +78,8 @@ def parse_png(content: bytes) -> Png:
 def check_jpeg(content: bytes) -> None:
     """Walk the segments of a JPEG file to its end marker. Raises ValueError for one that ends before it.
 
-    What follows the end marker is of no interest: cameras append all sorts of things.
+    What follows the end marker is of no interest: cameras append all sorts of things. JPEG has no checksums: of what
+    is wrong inside the coded data nothing can be known.
     """
     place, scanned = 2, False
     while True:
@@ -93,7 +96,7 @@ def check_jpeg(content: bytes) -> None:
         raise ValueError("a JPEG file without a picture")
 
 
-def _png(header: bytes, data: list[bytes]) -> Png:
+def _png(header: bytes, data: list[memoryview]) -> Png:
     if len(header) != 13 or not data:
         raise ValueError("a PNG file without a picture")
     width, height, depth, kind = struct.unpack_from(">IIBB", header)
