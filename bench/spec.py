@@ -39,6 +39,12 @@ class Jitter(Frozen):
     low: Annotated[float, Field(gt=0)]
     high: Annotated[float, Field(gt=0)]
 
+    @model_validator(mode="after")
+    def _ordered(self) -> Jitter:
+        if self.low > self.high:
+            raise ValueError(f"low {self.low} is above high {self.high}")
+        return self
+
 
 class Recipe(Frozen):
     """How a segmenter is trained. Defaults: Rein's GTA5 recipe (arXiv 2312.04265 and its configuration)."""

@@ -6,12 +6,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
 from bench.data.labels import IGNORE
 from bench.data.reader import Sample, SegmentationDataset
 from bench.data.stream import TrainStream
-from bench.data.transforms import PAD_COLOUR, photometric, train_transform
-from bench.spec import Recipe
+from bench.data.transforms import PAD_COLOUR, jittered_size, photometric, train_transform
+from bench.spec import Jitter, Recipe
 
 
 def recipe(**fields: Any) -> Recipe:
@@ -127,3 +128,20 @@ def test_stopping_early_leaves_no_thread_waiting() -> None:
     batches.close()
     with pytest.raises(StopIteration):
         next(batches)
+
+
+def test_jitter_fits_the_picture_into_its_size_times_a_factor() -> None:
+    jitter = Jitter(size=(1052, 1914), low=0.5, high=2.0)
+    assert jittered_size(1052, 1914, jitter, 1.0) == (1914, 1052)
+    assert jittered_size(1052, 1914, jitter, 0.5) == (957, 526)
+    assert jittered_size(720, 1280, jitter, 1.0) == (1870, 1052), "the height is the limit"
+    assert jittered_size(1024, 2048, jitter, 1.0) == (1914, 957), "the width is"
+    settings = recipe(crop=(64, 64), cat_max_ratio=1.0, jitter={"size": (64, 64), "low": 0.5, "high": 2.0})
+    rows = []
+    for seed in range(40):
+        image, label = train_transform(sample(80, 160), settings, rng(seed))
+        assert image.shape == (3, 64, 64)
+        rows.append(int((label != IGNORE).any(1).sum()))
+    assert 16 <= min(rows) < 20 < 60 < max(rows) <= 64, "the width is 32 to 128, the height half of it, then padded"
+    with pytest.raises(ValidationError, match="above high"):
+        Jitter(size=(1, 1), low=2, high=1)

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from bench.data.labels import IGNORE
 from bench.data.reader import Sample
-from bench.spec import Recipe
+from bench.spec import Jitter, Recipe
 
 Image = npt.NDArray[np.uint8]
 
@@ -80,10 +80,22 @@ def target_size(height: int, width: int, edge: int, longest: int) -> tuple[int, 
     return max(1, int(width * scale + 0.5)), max(1, int(height * scale + 0.5))
 
 
+def jittered_size(height: int, width: int, jitter: Jitter, factor: float) -> tuple[int, int]:
+    """Width and height, in pixels, of a picture that fits into the jitter's size times `factor`, aspect ratio kept.
+
+    As detectron2's ResizeScale, with which CLOUDS trains; that draws and rounds so, but resizes with Pillow.
+    """
+    scale = min(factor * jitter.size[0] / height, factor * jitter.size[1] / width)
+    return max(1, round(width * scale)), max(1, round(height * scale))
+
+
 def _resize(image: Image, label: Image, recipe: Recipe, rng: np.random.Generator) -> tuple[Image, Image]:
     height, width = image.shape[:2]
-    edge = recipe.short_edges[int(rng.integers(len(recipe.short_edges)))]
-    size = target_size(height, width, edge, recipe.long_edge_max)
+    if recipe.jitter is not None:
+        size = jittered_size(height, width, recipe.jitter, rng.uniform(recipe.jitter.low, recipe.jitter.high))
+    else:
+        edge = recipe.short_edges[int(rng.integers(len(recipe.short_edges)))]
+        size = target_size(height, width, edge, recipe.long_edge_max)
     if size == (width, height):
         return image, label
     resized = cv2.resize(image, size, interpolation=cv2.INTER_LINEAR)
