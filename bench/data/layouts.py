@@ -243,7 +243,7 @@ def _not_found(card: FilesCard, looked: Sequence[str], near: Sequence[str]) -> s
     there = [folder for folder in looked if Path(folder).is_dir()]
     if there:
         return f"dataset {card.name}: {there[0]} has no image {card.layouts[0].images[0]}; get it from {how}"
-    return f"dataset {card.name} is not at {' nor at '.join(looked)}; get it from {how}"
+    return f"dataset {card.name} is not there (looked at {_some(looked)}); get it from {how}"
 
 
 def _count(things: Sequence[object], what: str) -> str:
