@@ -22,12 +22,11 @@ import cv2
 import numpy as np
 from torch.utils.data import DataLoader, Dataset
 
-from bench.data.ahead import ahead
 from bench.data.decoders import read_grey, read_image, translate
 from bench.data.labels import CLASSES, IGNORE
-from bench.data.reader import Sample
+from bench.data.reader import Sample, SegmentationDataset
+from bench.data.stream import TrainStream
 from bench.data.streets import render
-from bench.data.transforms import Batch, Image, train_transform
 from bench.errors import PrerequisiteError
 from bench.spec import Recipe
 from benchmarks import mmseg_pipeline
@@ -94,19 +93,16 @@ def read(pair: Files) -> Sample:
 
 
 def ours(files: list[Files], recipe: Recipe, workers: int) -> Callable[[], int]:
-    """A function that reads every file once, makes batches of them and returns the number of samples."""
-    draws = itertools.count()
-
-    def sample(pair: Files) -> tuple[Image, Image]:
-        return train_transform(read(pair), recipe, np.random.default_rng(next(draws)))
+    """A function that draws as many samples as there are files, in batches, and returns their number."""
+    names = [pair.image.name for pair in files]
+    dataset = SegmentationDataset("files", names, lambda index: read(files[index]), "", keep=False)
+    recipe = recipe.model_copy(update={"batch_size": min(recipe.batch_size, len(files))})
+    stream, rounds = TrainStream(dataset, recipe, seed=0), itertools.count()
+    steps = len(files) // recipe.batch_size
 
     def run() -> int:
-        made = map(sample, files) if workers == 1 else ahead(sample, files, threads=workers, depth=2 * workers)
-        total = 0
-        while items := list(itertools.islice(made, recipe.batch_size)):
-            batch = Batch(*(np.stack(arrays) for arrays in zip(*items, strict=True)))
-            total += len(batch.images)
-        return total
+        first = next(rounds) * steps
+        return sum(len(batch.images) for batch in stream.batches(first, first + steps, workers=workers))
 
     return run
 

@@ -153,6 +153,7 @@ def test_summary_is_by_group_and_unweighted() -> None:
         "unseen_worst": 0.2,
         "weather_mean": None,
         "corruption_mean": 0.1,
+        "reliability_mean": None,
     }
     with pytest.raises(ValueError, match="unknown group 'seen'"):
         metrics.summarise({"x": ("seen", 0.5)})

@@ -62,9 +62,10 @@ def test_a_partial_run_has_partial_scores(make_result) -> None:
 def test_document_has_the_promised_keys(make_result) -> None:
     result = make_result()
     whole = json.loads(json.dumps(document(result, Path("results/x.json")), allow_nan=False))
-    assert set(whole) == {"spec", "spec_hash", "path", "targets", "summary", "cost", "seconds"}
+    promised = {"spec", "spec_hash", "path", "targets", "summary", "cost", "seconds", "seen_in_pretraining"}
+    assert set(whole) == promised
     assert whole["path"] == "results/x.json"
-    assert set(whole["targets"]["east"]) == {"group", "miou", "images"}
+    assert set(whole["targets"]["east"]) == {"group", "miou", "images", "iou", "ece", "nll", "anomaly"}
     assert tuple(whole["summary"]) == SUMMARY
     costs = {"trainable_params", "total_params", "gflops", "latency_ms", "images_per_s", "peak_memory_mb"}
     assert set(whole["cost"]) == costs
@@ -149,7 +150,7 @@ def test_latency_is_not_averaged_over_devices(make_result) -> None:
 def test_unfinished_runs_are_left_out_and_counted(make_result) -> None:
     results = [make_result(), make_result(state="partial", done=2, seed=1)]
     text = markdown(series(results), results)
-    assert table(text)[2][-1] == "1"
+    assert table(text)[2][-2:] == ["1", "unknown"]
     assert "Left out: 1 unfinished run." in text
 
 

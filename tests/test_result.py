@@ -61,10 +61,10 @@ def test_a_full_size_result_stays_small(tmp_path, make_result, make_spec) -> Non
     targets = tuple(Target(name=name, dataset=name, group="unseen") for name in names)
     result = make_result(state="partial", done=0, targets=targets)
     matrix = np.random.default_rng(0).integers(0, 10**6, (19, 19)).tolist()
-    filled = {
-        name: {"group": "unseen", "images": 500, "confusion": matrix, "file_list_hash": "0" * 16, "seconds": 1.0}
-        for name in names
-    }
+    pixels = int(np.sum(matrix))
+    bins = [(0, 0.0, 0)] * 14 + [(pixels, pixels / 3, pixels // 2)]
+    one = {"group": "unseen", "images": 500, "confusion": matrix, "file_list_hash": "0" * 16, "seconds": 1.0}
+    filled = {name: one | {"reliability": {"bins": bins, "nll_sum": 0.1 * pixels}} for name in names}
     whole = type(result).model_validate(result.model_dump() | {"targets": filled})
     path = result_path(result.spec, tmp_path)
     write_result(whole, path, {})
@@ -96,7 +96,7 @@ def _edit(path, **changes) -> None:
         (lambda path: path.write_bytes(path.read_bytes()[:-20]), "Invalid JSON"),
         (lambda path: path.write_bytes(b""), "Invalid JSON"),
         (lambda path: path.write_bytes(b"\xff\xfe\x00"), "Invalid JSON"),
-        (lambda path: _edit(path, schema_version=2), "schema_version"),
+        (lambda path: _edit(path, schema_version=1), "schema_version"),
         (lambda path: _edit(path, spec_hash="0" * 64), "spec_hash is not the hash of the spec"),
         (lambda path: _edit(path, extra=1), "extra"),
         (lambda path: _edit(path, targets={}), "a target or the cost is missing"),

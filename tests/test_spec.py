@@ -8,10 +8,10 @@ import re
 import pytest
 from pydantic import ValidationError
 
-from bench.spec import HeadConfig, Recipe, RunSpec, Target, canonical_json, series_hash, spec_hash
+from bench.spec import HeadConfig, Recipe, RunSpec, Source, Target, canonical_json, series_hash, spec_hash
 
-GOLDEN_VERSION = 2
-GOLDEN_HASH = "460e2184ec7ff92fb39023dd3ad23127ed00448a218ec5ecc7ab85213a6bf29e"
+GOLDEN_VERSION = 3
+GOLDEN_HASH = "dc1c6649ca82fa2f375d10505d279ed43b84d06a2cb038b7e508d35ef95e1da0"
 """A change here means old result files belong to other specs: raise SPEC_VERSION with it."""
 
 
@@ -36,7 +36,8 @@ def test_every_field_is_part_of_the_identity(make_spec, field: str) -> None:
         "weights": "random",
         "head": HeadConfig(hidden=64, heads=2),
         "protocol": "other",
-        "source": "other",
+        "sources": (Source(dataset="other"),),
+        "classes": "synthia-16",
         "targets": make_spec().targets[:4],
         "data": {},
         "track": make_spec().track.model_copy(update={"windows": "whole"}),

@@ -49,7 +49,7 @@ def show(sample: Sample, view: View) -> Sample:
 
     Halving is not done here: a data set is opened halved (`open_dataset`).
     """
-    height, width = sample.label.shape
+    height, width = sample.image.shape[:2]
     size, label, mask = shown_size((height, width), view), sample.label, sample.anomaly
     if view.scored == "shown":
         label = _resized(label, size, cv2.INTER_NEAREST)

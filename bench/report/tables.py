@@ -23,8 +23,9 @@ INTRODUCTION = """\
 # Leaderboard
 
 Made by `python -m bench report` from the result files beside it; do not edit. mIoU in percent over the classes
-present in the ground truth, mean ± standard deviation over seeds (ddof 1). Ranked by the mean of the unseen
-targets, within one protocol and one track only. Cost: one image of the training crop's size on the device named.
+present in the ground truth, mean ± standard deviation over seeds (ddof 1). Ranked by the mean of the unseen targets
+(where a protocol has none: of weather, corruptions, reliability), within one protocol and one track only. Cost: one
+image of the training crop's size on the device named.
 """
 
 
@@ -49,6 +50,8 @@ class Series(NamedTuple):
     """Which targets the backbone's pre-training saw."""
 
 
+RANKED_BY = ("unseen_mean", "weather_mean", "corruption_mean", "reliability_mean")
+"""The first that a protocol has."""
 SEEN = "seen in pre-training"
 KEYS = ("protocol", "track", "backbone", "method", "variant", "weights")
 
@@ -167,7 +170,8 @@ def _stat(values: pd.Series[float]) -> Stat:
 
 
 def _rank(row: Series) -> tuple[str, str, float, str]:
-    unseen = row.stats.get("unseen_mean", Stat(math.nan, math.nan)).mean
+    means = (row.stats[key].mean for key in RANKED_BY if key in row.stats)
+    unseen = next(means, math.nan)
     names = "/".join(row.keys[key] for key in KEYS[2:])
     return row.keys["protocol"], row.keys["track"], math.inf if math.isnan(unseen) else -round(unseen, 6), names
 
