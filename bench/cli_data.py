@@ -131,12 +131,14 @@ def submit(
     run: Run,
     out: Annotated[Path, typer.Option(help="Folder of the submission; new or empty.")],
     data_root: DataRoot = None,
+    datasets_dir: DatasetsDir = None,
     weights: Weights = None,
     results: Results = Path("results"),
     device: Device = "auto",
     quiet: Quiet = False,
 ) -> None:
     """Write and check the folder of label PNGs that a server takes which holds the labels, as ACDC's test set."""
+    take_cards(datasets_dir)
     with interruptible():
         from bench.predict import require_empty
         from bench.predict import submit as write_submission

@@ -28,11 +28,7 @@ class Layout(NamedTuple):
 
 def layout(spec: RunSpec) -> Layout:
     """The window layout of a run's track: windows of the track's size or the training crop, or the whole image."""
-    if spec.track.windows == "whole":
-        return Layout(None, None)
-    height, width = spec.track.window or spec.recipe.crop
-    fraction = spec.track.stride_fraction
-    return Layout((height, width), (max(1, round(height * fraction)), max(1, round(width * fraction))))
+    return Layout(*(spec.windows() or (None, None)))
 
 
 def windows(size: Size, crop: Size, stride: Size) -> list[tuple[slice, slice]]:

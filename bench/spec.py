@@ -198,6 +198,14 @@ class RunSpec(Frozen):
     checkpoint: Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")] | None = None
     """Of an imported run: the published checkpoint that stands in for training; the recipe is not what made it."""
 
+    def windows(self) -> tuple[tuple[int, int], tuple[int, int]] | None:
+        """Size and stride (height, width) of the windows that images are predicted in; None for whole images."""
+        if self.track.windows == "whole":
+            return None
+        height, width = self.track.window or self.recipe.crop
+        fraction = self.track.stride_fraction
+        return (height, width), (max(1, round(height * fraction)), max(1, round(width * fraction)))
+
 
 def canonical_json(spec: RunSpec, *, without: frozenset[str] = frozenset()) -> str:
     """One text per spec: sorted keys, no spaces, ASCII; ``without`` leaves top-level fields out."""

@@ -12,7 +12,7 @@ import torch
 
 from bench import cli, protocols
 from bench import resolve as resolve_module
-from bench.data.cards import StreetsCard
+from bench.data.cards import FilesCard, StreetsCard
 from bench.models import build as build_module
 from bench.models import card as cards
 from bench.models.timm_models import describe
@@ -61,7 +61,8 @@ def test_the_documented_method_trains(methods) -> None:
 
 
 def test_the_documented_cards_hold() -> None:
-    card, target = snippets("adding_a_dataset.md", "toml")
+    files, card, target = snippets("adding_a_dataset.md", "toml")
+    assert FilesCard.model_validate(tomllib.loads(files)).name == "lyon-val"
     assert StreetsCard.model_validate(tomllib.loads(card)).name == "streets-fog-large"
     Target.model_validate(tomllib.loads(f"target = {target}")["target"])
 
@@ -96,7 +97,8 @@ def test_documented_commands_name_real_verbs_and_options(capsys) -> None:
     ]
     assert len(commands) >= 5
     for command in commands:
-        assert cli.main([command[0], "--help"]) == 0
+        verb = command[:2] if command[0] == "data" else command[:1]
+        assert cli.main([*verb, "--help"]) == 0
         text = capsys.readouterr().out
         assert all(word.partition("=")[0] in text for word in command if word.startswith("--")), command
 

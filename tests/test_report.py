@@ -62,10 +62,11 @@ def test_a_partial_run_has_partial_scores(make_result) -> None:
 def test_document_has_the_promised_keys(make_result) -> None:
     result = make_result()
     whole = json.loads(json.dumps(document(result, Path("results/x.json")), allow_nan=False))
-    promised = {"spec", "spec_hash", "path", "targets", "summary", "cost", "seconds", "seen_in_pretraining"}
+    promised = {"spec", "spec_hash", "path", "targets", "summary", "cost", "seconds", "seen_in_pretraining", "track"}
     assert set(whole) == promised
     assert whole["path"] == "results/x.json"
-    assert set(whole["targets"]["east"]) == {"group", "miou", "images", "iou", "ece", "nll", "anomaly"}
+    accuracies = {"pixel_accuracy", "mean_accuracy"}
+    assert set(whole["targets"]["east"]) == {"group", "miou", "images", "iou", "ece", "nll", "anomaly"} | accuracies
     assert tuple(whole["summary"]) == SUMMARY
     costs = {"trainable_params", "total_params", "gflops", "latency_ms", "images_per_s", "peak_memory_mb"}
     assert set(whole["cost"]) == costs

@@ -35,6 +35,8 @@ class TargetScore(NamedTuple):
     images: int
     iou: dict[str, float | None]
     """Of each class; None where it does not occur."""
+    pixel_accuracy: float | None
+    mean_accuracy: float | None
     ece: float | None
     nll: float | None
     """In nats."""
@@ -78,6 +80,8 @@ def _target(target: TargetResult, miou: float) -> TargetScore:
         miou=_percent(miou),
         images=target.images,
         iou={name: _percent(float(value)) for name, value in found},
+        pixel_accuracy=_percent(metrics.pixel_accuracy(target.confusion)),
+        mean_accuracy=_percent(metrics.mean_accuracy(target.confusion)),
         ece=_percent(metrics.ece(reliability.bins)),
         nll=None if np.isnan(nll) else nll,
         anomaly=_anomaly(*reliability.anomaly) if reliability.anomaly else None,

@@ -11,6 +11,7 @@ from rich.table import Table
 
 from bench.report.scores import SUMMARY, Scores, TargetScore, scores
 from bench.report.seen import seen
+from bench.report.tracks import describe
 from bench.result import RunResult
 
 RANDOM = "random weights"
@@ -52,6 +53,7 @@ def document(result: RunResult, path: Path) -> dict[str, Any]:
         "path": str(path),
         "targets": {name: _plain(target) for name, target in found.targets.items()},
         "seen_in_pretraining": seen(result.spec),
+        "track": describe(result.spec),
         "summary": found.summary,
         "cost": result.cost.model_dump(mode="json") if result.cost else None,
         "seconds": result.seconds.model_dump(mode="json"),
@@ -64,7 +66,7 @@ def render(result: RunResult) -> RenderableType:
     what = f"{spec.method} on {backbone_title(spec.backbone, spec.weights)}"
     title = f"{what}, {spec.protocol}/{spec.track.name}, seed {spec.seed}"
     classes = "" if spec.classes == "cityscapes-19" else f" over the classes of {spec.classes}"
-    return Stack(f"{title} (mIoU in percent{classes})", _targets(result, found), "", *_cost(result))
+    return Stack(f"{title} (mIoU in percent{classes})", describe(spec), _targets(result, found), "", *_cost(result))
 
 
 def _targets(result: RunResult, found: Scores) -> Table:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+from collections import Counter
 from collections.abc import Sequence
 from operator import methodcaller
 from pathlib import Path
@@ -17,6 +18,7 @@ from bench.report import reported
 from bench.report.frame import TARGET, to_frame, unseen_targets
 from bench.report.scores import SUMMARY
 from bench.report.single import ALWAYS, COST, backbone_title
+from bench.report.tracks import describe
 from bench.result import RunResult, write_atomically
 
 INTRODUCTION = """\
@@ -103,13 +105,21 @@ def markdown(rows: Sequence[Series], results: Sequence[RunResult], published: re
         lines = [_line(header), _line(["---", "---", *["---:"] * (len(header) - 5), "---", "---:", "---"])]
         lines += [_line(_cells(row, columns)) for row in mine]
         lines += [_line(cells) for cells in reported.cells(theirs, header)]
-        parts.append(f"\n## {protocol}, track {track}\n\n" + "\n".join(lines) + "\n" + reported.footnotes(theirs))
+        head = f"\n## {protocol}, track {track}\n\n{_track(results, protocol, track)}\n\n"
+        parts.append(head + "\n".join(lines) + "\n" + reported.footnotes(theirs))
     left_out = sum(result.state != "complete" for result in results)
     if left_out:
         parts.append(f"\nLeft out: {left_out} unfinished run{'s' if left_out > 1 else ''}.\n")
     if published:
         parts.append(f"\nLeft out: {published.left_out} reported figures of no protocol here, or no mIoU.\n")
     return "".join(parts)
+
+
+def _track(results: Sequence[RunResult], protocol: str, track: str) -> str:
+    """How the track's runs are tested; settings of their own stand in the rows."""
+    specs = [result.spec for result in results if (result.spec.protocol, result.spec.track.name) == (protocol, track)]
+    found = Counter(describe(spec) for spec in specs)
+    return min(found, key=lambda text: (-found[text], text))
 
 
 def _reported_section(protocol: str, track: str, rows: Sequence[reported.Row], published: reported.Published) -> str:
