@@ -17,7 +17,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from bench.api import Segmenter
-from bench.errors import DamagedFile, PrerequisiteError
+from bench.errors import DamagedFile, PrerequisiteError, UserError
 from bench.result import CurvePoint, write_atomically
 
 
@@ -81,9 +81,17 @@ def read_progress(path: Path) -> Progress:
 
 
 def adopt(path: Path, copy: Path, spec_hash: str) -> None:
-    """Copy the weights of a finished training for the run of another spec. Raises DamagedFile, PrerequisiteError."""
+    """Copy the weights of a finished training for the run of another spec, unless it has the same ones already.
+
+    Raises DamagedFile, PrerequisiteError, and UserError where that run has others.
+    """
     try:
         progress, tensors = _read(path)
+        if copy.exists():
+            theirs = _read(copy)[1]
+            if theirs.keys() == tensors.keys() and all(torch.equal(theirs[name], tensors[name]) for name in tensors):
+                return
+            raise UserError(f"run {spec_hash[:12]} has weights of its own: delete {copy} to score these instead")
     except (SafetensorError, OSError, ValueError, KeyError) as error:
         raise DamagedFile(path, f"{error}; delete it to start again") from error
     _write(copy, progress.model_copy(update={"spec_hash": spec_hash}), tensors)

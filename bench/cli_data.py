@@ -73,17 +73,18 @@ def check(
     with interruptible():
         from bench.data import check as checks
 
+        written = None
         with bars(quiet) as observer:
             found = checks.check(name, data_root, full=full, observer=observer)
             if write_exclude and found.damaged:
-                path = checks.write_exclude_list(found)
+                written = checks.write_exclude_list(found)
                 found = checks.check(name, data_root, full=full, observer=observer)
         if as_json:
             print_json(checks.document(found))
         else:
             print(checks.render(found))
             if write_exclude:
-                print(f"exclude list: {path}" if "path" in locals() else "nothing to exclude")
+                print("nothing to exclude" if written is None else f"exclude list: {written}")
         if not found.usable:
             raise typer.Exit(1)
 

@@ -85,6 +85,7 @@ def evaluate(
             anomaly=(anomaly.normal, anomaly.anomaly) if anomaly is not None else None,
         ),
         file_list_hash=dataset.file_list_hash(images),
+        left_out=dataset.left_out,
         seconds=time.monotonic() - began,
     )
     return Evaluation(result, per_image.astype(np.int32))
@@ -171,6 +172,6 @@ def _sample(dataset: SegmentationDataset, target: Target, index: int) -> Sample:
 def _same_size(samples: list[Sample]) -> Iterator[list[Sample]]:
     for _, group in groupby(samples, key=lambda sample: (sample.image.shape, sample.label.shape)):
         same = list(group)
-        height, width = same[0].image.shape[:2]
-        size = max(1, _BATCH_PIXELS // (height * width))
+        pixels = max(same[0].label.size, same[0].image.size // 3)
+        size = max(1, _BATCH_PIXELS // pixels)
         yield from (same[first : first + size] for first in range(0, len(same), size))

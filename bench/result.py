@@ -63,6 +63,8 @@ class TargetResult(Frozen):
     """(classes, classes) pixels; rows are the truth."""
     reliability: Reliability
     file_list_hash: str
+    left_out: int = 0
+    """Images that the exclude list named."""
     seconds: float
 
 

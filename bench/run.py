@@ -15,7 +15,7 @@ from torch import Tensor
 from bench import inference, provenance
 from bench.api import Segmenter
 from bench.checkpoint import read_progress
-from bench.data.for_run import open_for
+from bench.data.for_run import open_for, require_targets
 from bench.data.reader import SegmentationDataset
 from bench.errors import DamagedFile, UserError
 from bench.evaluate import evaluate, prefetch
@@ -68,6 +68,7 @@ def run(
     observer = observer or Silent()
     began = time.monotonic()
     require_writable(results)
+    require_targets(spec, only)
     path, trained = result_path(spec, results), weights_path(spec, results)
     weights = weights or imported_backbone(spec, results)
     existing = _existing(path, on_existing)

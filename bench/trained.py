@@ -55,16 +55,22 @@ def retarget(spec: RunSpec, protocol: str | None, track: str | None, results: Pa
     """The run on another protocol's targets, or its own under another track, with the weights it has.
 
     What it was trained on stays its source, whose own targets are scored, too. Raises UnknownName, and UserError
-    without its weights.
+    without its weights, and where a run of the same specification has weights of its own.
     """
     base = spec.protocol.rpartition(AT)[2]
     rules, name = load_protocol(protocol or base), track or spec.track.name
     targets = _targets(spec, load_protocol(base), rules, name)
+    # What it was trained on is what it was then, whatever has become of those data sets.
+    trained_on = {source.dataset: spec.data[source.dataset] for source in spec.sources}
+    now = revisions((), targets)
+    for dataset in trained_on.keys() & now.keys():
+        if trained_on[dataset] != now[dataset]:
+            raise UserError(f"dataset {dataset} has changed since run {spec_hash(spec)[:12]} was trained on it")
     changed = {
         "protocol": base if rules.name == base else f"{rules.name}{AT}{base}",
         "track": rules.track(name),
         "targets": targets,
-        "data": revisions(spec.sources, targets),
+        "data": dict(sorted((now | trained_on).items())),
     }
     other = RunSpec.model_validate(spec.model_dump() | changed)
     if spec_hash(other) != spec_hash(spec):

@@ -70,7 +70,7 @@ class Layout(_Part):
     """
 
     name: str
-    images: Patterns
+    images: Annotated[Patterns, Field(min_length=1)]
     labels: Patterns = ()
     anomaly: Patterns = ()
     """Masks of what is to be found anomalous: 0 normal, 1 anomaly, 255 not scored."""
@@ -155,10 +155,13 @@ class FilesCard(_Card):
         return tuple(require_below(folder) for folder in value)
 
     @model_validator(mode="after")
-    def _labels_have_a_table(self) -> FilesCard:
+    def _holds_together(self) -> FilesCard:
         for layout in self.layouts:
             if layout.labels and not (layout.table or self.table):
                 raise ValueError(f"layout {layout.name} has labels and no table")
+            stars = {pattern.count("*") for pattern in layout.images}
+            if self.submission is not None and stars != {self.submission.file.count("*")}:
+                raise ValueError(f"layout {layout.name}: submission.file must have as many stars as images")
         return self
 
 
@@ -192,7 +195,7 @@ def folders() -> list[Path]:
 
 def names() -> list[str]:
     """Names of all cards, sorted."""
-    return sorted(path.stem for folder in folders() for path in folder.glob("*.toml"))
+    return sorted(path.stem for folder in folders() for path in folder.glob("*.toml") if path.is_file())
 
 
 def load_card(name: str) -> Card:
@@ -211,14 +214,17 @@ def load_files_card(name: str) -> FilesCard:
 
 
 def exclude_path(card: Card) -> Path:
-    """Where the family's list of images that are left out is, or would be."""
-    return _path(card.name).parent / "exclude" / f"{card.family}.txt"
+    """Where the list of images that are left out is, or would be: that of the set it lies within, if any."""
+    return _path(card.name).parent / "exclude" / f"{card.within or card.name}.txt"
 
 
 def excluded(card: Card) -> frozenset[str]:
-    """Names of images that are left out of the set: of the family's exclude list, one a line, `#` begins a comment."""
+    """Names of images that are left out: one a line, `#` begins a comment. Raises DamagedFile."""
     path = exclude_path(card)
-    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    except (OSError, UnicodeDecodeError) as error:
+        raise DamagedFile(path, str(error)) from error
     return frozenset(filter(None, (re.sub(r"\s*#.*", "", line).strip() for line in lines)))
 
 
@@ -226,7 +232,7 @@ def revision(card: Card) -> str:
     """16 hex digits that change when the card's images or labels would, wherever they lie.
 
     Of the embedded world: what is rendered, and its version; of files: which they are, what is left out, and what
-    their labels mean.
+    their labels mean, all as the card's first layout has it. The other layouts hold the same (tested on small trees).
     """
     if isinstance(card, StreetsCard):
         from bench.data.streets import WORLD_VERSION
@@ -236,7 +242,11 @@ def revision(card: Card) -> str:
     else:
         content = card.model_dump(mode="json", include={"name", "kind", "family", "split", "part"})
         content["excluded"] = sorted(excluded(card))
-        content["labels"] = load_table(card.table, folders()).content() if card.table else None
+        first = card.layouts[0]
+        content["layout"] = first.model_dump(mode="json", exclude={"name", "table", "decoder", "anomaly_table"})
+        content["decoder"] = first.decoder or card.decoder
+        for part, table in (("labels", first.table or card.table), ("anomaly", first.anomaly_table)):
+            content[part] = load_table(table, folders()).content() if table else None
     text = json.dumps(content, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 

@@ -11,13 +11,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from bench.data.ahead import ahead
-from bench.data.cards import FilesCard, exclude_path, load_files_card
+from bench.data.cards import FilesCard, Layout, exclude_path, load_files_card
 from bench.data.files import loader
 from bench.data.labels import CLASSES
 from bench.data.layouts import Item, Problem, locate
 from bench.data.reader import Sample
 from bench.data.stream import default_workers
-from bench.errors import DamagedFile, DatasetNotFound
+from bench.errors import DamagedFile, DatasetNotFound, PrerequisiteError
 from bench.observer import Observer, Silent
 
 SAMPLED = 25
@@ -44,6 +44,8 @@ class Check(NamedTuple):
     folder: str
     told_by: str
     layout: str
+    labelled: bool
+    """Whether this layout has labels or anomaly masks."""
     images: int
     """Complete ones: with their label where the set has labels."""
     expected: int | None
@@ -69,11 +71,11 @@ def check(name: str, data_root: Path | None = None, *, full: bool = False, obser
         found = locate(card, data_root)
         load = partial(_check_file, loader(card, found))
     except (DatasetNotFound, DamagedFile) as error:
-        return Check(name, False, "", "", "", 0, card.count, 0, 0, {}, {}, [Problem(str(error), "")], {})
+        return Check(name, False, "", "", "", False, 0, card.count, 0, 0, {}, {}, [Problem(str(error), "")], {})
     items = found.items if full else _spread(found.items)
     checks = _read(load, items, observer or Silent(), name)
     damaged = {one.name: one.problem for one in checks if one.problem}
-    problems = [*found.problems, *_of_files(card, checks, damaged)]
+    problems = [*found.problems, *_of_files(card, found.layout, checks, damaged)]
     pixels: Counter[str] = Counter()
     for one in checks:
         pixels.update(one.pixels)
@@ -84,6 +86,7 @@ def check(name: str, data_root: Path | None = None, *, full: bool = False, obser
         folder=str(found.folder),
         told_by=found.told_by,
         layout=found.layout.name,
+        labelled=bool(found.layout.labels or found.layout.anomaly),
         images=len(found.items),
         expected=card.count,
         left_out=found.left_out,
@@ -96,12 +99,18 @@ def check(name: str, data_root: Path | None = None, *, full: bool = False, obser
 
 
 def write_exclude_list(result: Check) -> Path:
-    """Add the damaged images to the family's exclude list; every run's identity then says that they are left out."""
+    """Add the damaged images to the exclude list; every run's identity and results then say that they are left out.
+
+    Raises PrerequisiteError where it cannot be written.
+    """
     path = exclude_path(load_files_card(result.name))
     known = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
     lines = [f"{name} # {' '.join(reason.split())}" for name, reason in sorted(result.damaged.items())]
-    path.parent.mkdir(exist_ok=True)
-    path.write_text("\n".join([*known, *lines]) + "\n", encoding="utf-8")
+    try:
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("\n".join([*known, *lines]) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise PrerequisiteError(f"cannot write {path}: {error.strerror or error}") from error
     return path
 
 
@@ -115,6 +124,8 @@ def render(result: Check) -> str:
             f"  images   {result.images}{expected}, {result.left_out} left out by the exclude list",
             f"  read     {result.read}: {', '.join(f'{n} of {size}' for size, n in result.sizes.items()) or 'none'}",
         ]
+    if result.folder and not result.labelled:
+        lines.append("  labels   none here: it cannot be scored, but submitted where a server holds them")
     if result.classes:
         lines.append("  labels   " + ", ".join(f"{name} {share:.1f}%" for name, share in result.classes.items()))
     for problem in result.problems:
@@ -148,7 +159,7 @@ def _check_file(load: Callable[[Item], Sample], item: Item) -> FileCheck:
     return FileCheck(item.name, (height, width), {name: int(counts[i]) for i, name in enumerate(CLASSES)}, "")
 
 
-def _of_files(card: FilesCard, checks: Sequence[FileCheck], damaged: dict[str, str]) -> list[Problem]:
+def _of_files(card: FilesCard, layout: Layout, checks: Sequence[FileCheck], damaged: dict[str, str]) -> list[Problem]:
     """What the files read say about the set."""
     problems = []
     if damaged:
@@ -160,9 +171,8 @@ def _of_files(card: FilesCard, checks: Sequence[FileCheck], damaged: dict[str, s
         sizes = [f"{width} x {height}" for height, width in (other[0].size, card.size)]
         what = f"{len(other)} images are not of the size of this set: {other[0].name} is {sizes[0]}, not {sizes[1]}"
         problems.append(Problem(what, "this is a resized copy: get the original"))
-    labelled = any(layout.labels for layout in card.layouts)
     sound = [one for one in checks if not one.problem]
-    if labelled and sound and not any(any(one.pixels.values()) for one in sound):
+    if layout.labels and sound and not any(any(one.pixels.values()) for one in sound):
         problems.append(Problem("no label has a pixel that is scored", "the labels are of another kind"))
     return problems
 

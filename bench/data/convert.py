@@ -6,6 +6,7 @@ with it and without it.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable
 from operator import methodcaller
@@ -17,14 +18,15 @@ import numpy as np
 import numpy.typing as npt
 
 from bench.data.ahead import ahead
-from bench.data.cards import FilesCard, revision
+from bench.data.cards import FilesCard, folders
 from bench.data.decoders import read_grey, read_image
 from bench.data.files import loader
 from bench.data.layouts import Found, Item
 from bench.data.reader import Sample
 from bench.data.stream import default_workers
+from bench.data.tables import load_table
 from bench.data.views import half
-from bench.errors import PrerequisiteError
+from bench.errors import PrerequisiteError, UserError
 from bench.observer import Observer, Silent
 from bench.result import write_atomically
 
@@ -43,8 +45,11 @@ class Converted(NamedTuple):
 def halve(card: FilesCard, found: Found, observer: Observer | None = None) -> Converted:
     """Write the halved copy beside the data set, in parallel; goes on where an earlier call stopped.
 
-    Raises DamagedFile for an image that cannot be read, PrerequisiteError where the copy cannot be written.
+    Raises DamagedFile for an image that cannot be read, PrerequisiteError where the copy cannot be written, UserError
+    for a set with anomaly masks, which the copy would not hold.
     """
+    if found.layout.anomaly or not found.layout.labels:
+        raise UserError(f"dataset {card.name}: only images with labels and nothing else are copied")
     observer = observer or Silent()
     folder, load = copy_folder(card, found), loader(card, found)
     missing = [item for item in found.items if not all(path.exists() for path in _paths(folder, item))]
@@ -70,13 +75,18 @@ def halve(card: FilesCard, found: Found, observer: Observer | None = None) -> Co
 def copy_folder(card: FilesCard, found: Found) -> Path:
     """Where the halved copy is, or would be: beside the data set's folder, by what it is of, so never out of date."""
     folder = found.folder.absolute()
-    return folder.parent / f"{folder.name}-halved" / f"{card.name}-{revision(card)}"
+    identity = hashlib.sha256(json.dumps(_identity(card, found)).encode()).hexdigest()[:16]
+    return folder.parent / f"{folder.name}-halved" / f"{card.name}-{identity}"
 
 
 def has_copy(card: FilesCard, found: Found) -> bool:
     """Whether a complete copy of exactly these images is there."""
-    path = copy_folder(card, found) / COMPLETE
-    return path.is_file() and json.loads(path.read_text(encoding="utf-8")) == _identity(card, found)
+    folder = copy_folder(card, found)
+    try:
+        same = json.loads((folder / COMPLETE).read_text(encoding="utf-8")) == _identity(card, found)
+    except (OSError, ValueError):  # none, or not what this suite wrote
+        return False
+    return same and all(path.exists() for item in found.items for path in _paths(folder, item))
 
 
 def copy_loader(card: FilesCard, found: Found) -> Callable[[Item], Sample]:
@@ -95,7 +105,14 @@ def _paths(folder: Path, item: Item) -> tuple[Path, Path]:
 
 
 def _identity(card: FilesCard, found: Found) -> dict[str, Any]:
-    return {"dataset": card.name, "revision": revision(card), "images": len(found.items)}
+    """What the copy was made of: any other image, label, layout or table makes another copy."""
+    digest = hashlib.sha256()
+    for item in found.items:
+        stats = [path.stat() for path in (item.image, item.label) if path is not None]
+        digest.update(f"{item.name} {[(stat.st_size, stat.st_mtime_ns) for stat in stats]}\n".encode())
+    table = load_table(found.layout.table or card.table, folders()).content() if card.table else None
+    files = digest.hexdigest()
+    return {"dataset": card.name, "layout": found.layout.name, "files": files, "table": json.dumps(table)}
 
 
 def _png(array: npt.NDArray[np.uint8]) -> bytes:

@@ -34,7 +34,10 @@ def open_files(card: FilesCard, data_root: Path | None = None, *, halved: bool =
 
         whole, copied = load, convert.has_copy(card, found)
         load = convert.copy_loader(card, found) if copied else lambda item: half(whole(item))
-    return SegmentationDataset(card.name, names, lambda index: load(found.items[index]), revision(card), keep=False)
+    opened = SegmentationDataset(card.name, names, lambda index: load(found.items[index]), revision(card), keep=False)
+    opened.images = [str(item.image) for item in found.items]
+    opened.labelled, opened.left_out = bool(found.layout.labels or found.layout.anomaly), found.left_out
+    return opened
 
 
 def loader(card: FilesCard, found: Found) -> Callable[[Item], Sample]:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from bench.data.cards import load_card
+from bench.data.cards import FilesCard, load_card
 from bench.data.corruptions import require_corruption
 from bench.data.reader import SegmentationDataset, concatenate, open_dataset
-from bench.errors import UnknownName, UserError
+from bench.errors import DatasetNotFound, UnknownName, UserError
 from bench.spec import RunSpec, Target
 
 
@@ -29,18 +30,34 @@ def open_for(spec: RunSpec, data_root: Path | None = None, *, sources: bool = Tr
     cards that have changed since the run was specified, for a target that wants what its set has not, and for one whose
     images are trained on unsaid.
     """
+    require_targets(spec, only)
     known = [target.name for target in spec.targets]
-    for name in only:
-        if name not in known:
-            raise UnknownName("target", name, known)
     wanted = [target for target in spec.targets if target.name in (only or known)]
     targets = _open_targets(spec, wanted, data_root)
     if not sources:
+        _require_held_out(wanted, _those_there(spec, data_root), targets)
         return Opened(None, targets)
     opened = [_open(source.dataset, spec, data_root) for source in spec.sources]
     weights = [source.weight for source in spec.sources if source.weight is not None]
     _require_held_out(wanted, opened, targets)
     return Opened(concatenate(opened, weights or None), targets)
+
+
+def _those_there(spec: RunSpec, data_root: Path | None) -> list[SegmentationDataset]:
+    """The sources that are on this machine, where training is over and needs none of them."""
+    found = []
+    for source in spec.sources:
+        with contextlib.suppress(DatasetNotFound):
+            found.append(open_dataset(source.dataset, data_root=data_root))
+    return found
+
+
+def require_targets(spec: RunSpec, names: Sequence[str]) -> None:
+    """Raise UnknownName for a name that none of the run's targets has."""
+    known = [target.name for target in spec.targets]
+    for name in names:
+        if name not in known:
+            raise UnknownName("target", name, known)
 
 
 def _open_targets(spec: RunSpec, wanted: Sequence[Target], data_root: Path | None) -> dict[str, SegmentationDataset]:
@@ -50,11 +67,19 @@ def _open_targets(spec: RunSpec, wanted: Sequence[Target], data_root: Path | Non
         if key not in opened:
             opened[key] = _open(target.dataset, spec, data_root, halved=target.view.halve)
         dataset = opened[key]
+        if not dataset.labelled:
+            raise DatasetNotFound(f"target {target.name}: dataset {dataset.name} has no labels here; {_how(dataset)}")
         if target.images is not None and target.images > len(dataset):
             raise UserError(f"target {target.name} wants {target.images} images; {dataset.name} has {len(dataset)}")
         if target.corruption is not None:
             require_corruption(target.corruption)
     return {target.name: opened[target.dataset, target.view.halve] for target in wanted}
+
+
+def _how(dataset: SegmentationDataset) -> str:
+    card = load_card(dataset.name)
+    held = isinstance(card, FilesCard) and card.submission is not None
+    return f"a server may hold them (`submit {card.name}`), see its card's notes" if held else "unpack them beside it"
 
 
 def _open(name: str, spec: RunSpec, data_root: Path | None, *, halved: bool = False) -> SegmentationDataset:
@@ -69,9 +94,9 @@ def _require_held_out(
 ) -> None:
     trained: dict[str, set[str]] = {}
     for source in sources:
-        trained.setdefault(load_card(source.name).family, set()).update(source.names)
+        trained.setdefault(load_card(source.name).family, set()).update(source.images)
     for target in wanted:
-        common = trained.get(load_card(target.dataset).family, set()) & set(targets[target.name].names)
+        common = trained.get(load_card(target.dataset).family, set()) & set(targets[target.name].images)
         if common and not target.trained_on:
             raise UserError(
                 f"target {target.name}: {len(common)} of its images are trained on, as {min(common)}; "

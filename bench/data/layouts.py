@@ -75,7 +75,9 @@ def locate(card: FilesCard, data_root: Path | None = None) -> Found:
             if images:
                 candidates.append(_found(card, place.folder, place.told_by, layout, images, wrong_case))
         if candidates:
-            return min(candidates, key=lambda found: len(found.problems))
+            # A set of which some labels are missing is not one without labels.
+            marked = [found for found in candidates if found.items and (found.layout.labels or found.layout.anomaly)]
+            return min(marked or candidates, key=lambda found: len(found.problems))
     raise DatasetNotFound(_not_found(card, [str(place.folder) for place in looked], near))
 
 
@@ -104,6 +106,9 @@ def _found(card: FilesCard, folder: Path, told_by: str, layout: Layout, images: 
             problems.append(Problem(what, "unpack the data set's archives again"))
     keys = {_name(layout, key): key for key in images}
     names = sorted(keys)
+    if len(keys) < len(images):
+        twice = [str(path) for key, path in images.items() if keys[_name(layout, key)] != key]
+        problems.append(Problem(f"two images of one name: {_some(twice)} and another", "delete the copies"))
     if card.part is not None:
         names = [name for place, name in enumerate(names) if place % card.part.of in card.part.keep]
     left = excluded(card)
@@ -203,12 +208,16 @@ def _listed(path: Path, key: str, images: Files) -> tuple[Files, list[str]]:
         raise DatasetNotFound(f"the list {path} is missing: it comes with the data set") from None
     except Exception as error:  # scipy raises half a dozen kinds for a broken .mat
         raise DamagedFile(path, f"{type(error).__name__}: {error}") from error
-    by_end: dict[str, Key] = {}
+    by_end: dict[str, list[Key]] = {}
     for found, image in images.items():
         pieces = image.with_suffix("").parts
-        by_end |= {"/".join(pieces[-depth:]): found for depth in range(1, len(pieces))}
+        for depth in range(1, len(pieces)):
+            by_end.setdefault("/".join(pieces[-depth:]), []).append(found)
     ends = [re.sub(r"\.(png|jpg|jpeg)$", "", line, flags=re.IGNORECASE) for line in lines]
-    chosen = {by_end[end]: images[by_end[end]] for end in ends if end in by_end}
+    for line, end in zip(lines, ends, strict=True):
+        if len(by_end.get(end, [])) > 1:
+            raise DamagedFile(path, f"{line} may be {' or '.join(str(images[key]) for key in by_end[end][:2])}")
+    chosen = {by_end[end][0]: images[by_end[end][0]] for end in ends if end in by_end}
     return chosen, [line for line, end in zip(lines, ends, strict=True) if end not in by_end]
 
 

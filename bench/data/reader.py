@@ -51,10 +51,17 @@ class SegmentationDataset:
 
     classes: tuple[str, ...] = CLASSES
 
+    labelled: bool = True
+    """Whether anything of it can be scored."""
+    left_out: int = 0
+    """Images that its exclude list names."""
+
     def __init__(
         self, name: str, names: list[str], load: Callable[[int], Sample], revision: str, *, keep: bool = True
     ) -> None:
         self.name, self.names, self.revision, self.keep = name, names, revision, keep
+        self.images: list[str] = names
+        """What tells an image from those of other sets of the family: its file, or its name."""
         self.mixture: Mixture | None = None
         self._load = load
         self._lock = threading.Lock()

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from bench.errors import DamagedFile, UnknownName, what_is_wrong
+from bench.errors import DamagedFile, UnknownName, UserError, what_is_wrong
 from bench.metrics import IGNORE
 
 Id = Annotated[int, Field(ge=0, lt=2**16)]
@@ -32,6 +32,8 @@ class LabelTable(BaseModel):
 
     @model_validator(mode="after")
     def _once(self) -> LabelTable:
+        if not self.ids:
+            raise ValueError("no id has a class")
         if both := sorted(set(self.ids) & set(self.void)):
             raise ValueError(f"id {both[0]} has a class and is void")
         return self
@@ -49,11 +51,14 @@ class LabelTable(BaseModel):
 
 
 def load_table(name: str, folders: Sequence[Path]) -> LabelTable:
-    """Read `labels/<name>.toml` of the first folder that has it. Raises UnknownName, DamagedFile."""
-    paths = {path.stem: path for folder in reversed(folders) for path in (folder / "labels").glob("*.toml")}
-    if name not in paths:
-        raise UnknownName("label table", name, paths)
-    return _read(paths[name])
+    """Read `labels/<name>.toml`. Raises UnknownName, DamagedFile, and UserError where two folders have it."""
+    paths = [path for folder in folders for path in (folder / "labels").glob("*.toml")]
+    mine = [path for path in paths if path.stem == name]
+    if not mine:
+        raise UnknownName("label table", name, (path.stem for path in paths))
+    if len(mine) > 1:
+        raise UserError(f"two label tables are called {name!r}: {mine[0]} and {mine[1]}")
+    return _read(mine[0])
 
 
 @functools.cache

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
 from typing import Any
 
@@ -34,12 +35,13 @@ def to_frame(results: Iterable[RunResult]) -> pd.DataFrame:
                 "track": spec.track.name,
                 "backbone": spec.backbone,
                 "method": spec.method,
-                "variant": variants[series_hash(spec)],
+                "variant": variants[series_of(result)],
                 "weights": "random" if spec.weights == "random" else "pretrained",
-                "series": series_hash(spec),
+                "series": series_of(result),
                 "seed": spec.seed,
                 "device": result.provenance.device_name,
                 "seen": in_short(spec),
+                "trained_on": any(target.trained_on for target in spec.targets),
                 **found.summary,
                 **{TARGET + name: target.miou for name, target in found.targets.items()},
                 **{key: getattr(result.cost, key) for key in COST},
@@ -57,6 +59,12 @@ def unseen_targets(results: Iterable[RunResult]) -> dict[tuple[str, str], list[s
     return found
 
 
+def series_of(result: RunResult) -> str:
+    """Runs with the same one are repetitions: of one spec but for the seed, scored on the same images."""
+    lists = sorted(f"{name} {target.file_list_hash}" for name, target in result.targets.items())
+    return hashlib.sha256("\n".join([series_hash(result.spec), *lists]).encode()).hexdigest()
+
+
 def _variants(results: Iterable[RunResult]) -> dict[str, str]:
     """Series hash -> "key=value, ..." of what is not the protocol's choice, and of what tells it from its sisters."""
     families: dict[tuple[str, ...], dict[str, dict[str, Any]]] = {}
@@ -66,9 +74,12 @@ def _variants(results: Iterable[RunResult]) -> dict[str, str]:
         family = (spec.protocol, spec.track.name, spec.backbone, spec.method, str(spec.weights == "random"))
         # A method's own model has hundreds of settings; the method names it in its config.
         hidden = {"seed", "backbone_config"} if spec.backbone == NO_BACKBONE else {"seed"}
-        settings = _flatten(spec.model_dump(mode="json", exclude=hidden))
-        families.setdefault(family, {})[series_hash(spec)] = settings
-        departed[series_hash(spec)] = result.settings
+        settings = _flatten(spec.model_dump(mode="json", exclude=hidden)) | {
+            f"images of {name}": f"{target.images} ({target.file_list_hash[:8]})"
+            for name, target in result.targets.items()
+        }
+        families.setdefault(family, {})[series_of(result)] = settings
+        departed[series_of(result)] = result.settings
     names = {}
     for sisters in families.values():
         keys = sorted({key for settings in sisters.values() for key in settings})

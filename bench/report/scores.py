@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -13,7 +14,8 @@ from bench.spec import Classes, Group
 
 SUMMARY = (
     *("source", "unseen_mean", "unseen_worst", "weather_mean", "corruption_mean"),
-    *("reliability_mean", "unseen_mean_13", "unseen_ece"),
+    *("reliability_mean", "unseen_mean_13", "unseen_ece", "reliability_ece"),
+    *("anomaly_auroc", "anomaly_aupr", "anomaly_fpr95"),
 )
 """The summary's keys, in the order of every table."""
 SCORED: dict[Classes, tuple[int, ...] | None] = {"cityscapes-19": None, "synthia-16": metrics.SYNTHIA_16}
@@ -50,7 +52,7 @@ class Scores(NamedTuple):
     targets: dict[str, TargetScore]
     """In the protocol's order."""
     summary: dict[str, float | None]
-    """Percent, by the keys of SUMMARY; None where the protocol (or a partial run) has no such target."""
+    """Percent, by the keys of SUMMARY; None where the protocol has no such target, or one of them is not scored yet."""
 
 
 def scores(result: RunResult) -> Scores:
@@ -61,14 +63,26 @@ def scores(result: RunResult) -> Scores:
     classes = SCORED[spec.classes]
     fractions = {name: metrics.miou(target.confusion, classes) for name, target in found.items()}
     targets = {name: _target(target, fractions[name]) for name, target in found.items()}
-    means = metrics.summarise({name: (target.group, fractions[name]) for name, target in found.items()})
-    unseen = [name for name, target in found.items() if target.group == "unseen"]
+    missing = {target.group for target in spec.targets if target.name not in result.targets}
+    whole = {name: target for name, target in found.items() if target.group not in missing}
+    means = metrics.summarise({name: (target.group, fractions[name]) for name, target in whole.items()})
+    unseen = [target for target in whole.values() if target.group == "unseen"]
     if classes is not None:
-        of_13 = [metrics.miou(found[name].confusion, metrics.SYNTHIA_13) for name in unseen]
-        means["unseen_mean_13"] = float(np.mean(of_13)) if of_13 else None
-    ece = [metrics.ece(found[name].reliability.bins) for name in unseen]
-    means["unseen_ece"] = float(np.mean(ece)) if ece else None
-    return Scores(targets, {key: _percent(means.get(key)) for key in SUMMARY})
+        means["unseen_mean_13"] = _mean(metrics.miou(target.confusion, metrics.SYNTHIA_13) for target in unseen)
+    for group in ("unseen", "reliability"):
+        mine = [target for target in whole.values() if target.group == group]
+        means[f"{group}_ece"] = _mean(metrics.ece(target.reliability.bins) for target in mine)
+    summary = {key: _percent(means.get(key)) for key in SUMMARY}
+    marked = [targets[name].anomaly for name in whole if targets[name].anomaly is not None]
+    for key in Anomaly._fields:
+        figures = [getattr(anomaly, key) for anomaly in marked]
+        summary[f"anomaly_{key}"] = None if None in figures else _mean(figures)
+    return Scores(targets, summary)
+
+
+def _mean(values: Iterable[float]) -> float | None:
+    found = list(values)
+    return float(np.mean(found)) if found else None
 
 
 def _target(target: TargetResult, miou: float) -> TargetScore:

@@ -32,6 +32,10 @@ SUMMARY_TITLES = {
     "reliability_mean": "mean of reliability",
     "unseen_mean_13": "mean of unseen, 13 classes",
     "unseen_ece": "mean ECE of unseen",
+    "reliability_ece": "mean ECE of reliability",
+    "anomaly_auroc": "mean AUROC of anomalies",
+    "anomaly_aupr": "mean AUPR of anomalies",
+    "anomaly_fpr95": "mean FPR95 of anomalies",
 }
 
 
@@ -50,6 +54,8 @@ def document(result: RunResult, path: Path) -> dict[str, Any]:
     return {
         "spec": result.spec.model_dump(mode="json"),
         "spec_hash": result.spec_hash,
+        "state": result.state,
+        "missing": [target.name for target in result.spec.targets if target.name not in result.targets],
         "path": str(path),
         "targets": {name: _plain(target) for name, target in found.targets.items()},
         "seen_in_pretraining": seen(result.spec),
@@ -64,7 +70,9 @@ def render(result: RunResult) -> RenderableType:
     """Targets, summary and cost of one run."""
     spec, found = result.spec, scores(result)
     what = f"{spec.method} on {backbone_title(spec.backbone, spec.weights)}"
+    missing = [target.name for target in spec.targets if target.name not in found.targets]
     title = f"{what}, {spec.protocol}/{spec.track.name}, seed {spec.seed}"
+    title += f", PARTIAL: without {', '.join(missing)}" if missing else ""
     classes = "" if spec.classes == "cityscapes-19" else f" over the classes of {spec.classes}"
     return Stack(f"{title} (mIoU in percent{classes})", describe(spec), _targets(result, found), "", *_cost(result))
 

@@ -50,6 +50,8 @@ class Series(NamedTuple):
     """Device -> mean latency in ms: never averaged over devices."""
     seen: str
     """Which targets the backbone's pre-training saw."""
+    trained_on: bool
+    """Whether the source's score is one on images that are trained on."""
 
 
 RANKED_BY = ("unseen_mean", "weather_mean", "corruption_mean", "reliability_mean")
@@ -84,7 +86,15 @@ def series(results: Sequence[RunResult]) -> list[Series]:
     if frame.empty:
         return []
     rows = [_one_series(runs.sort_values("seed")) for _, runs in frame.groupby("series")]
-    return sorted(rows, key=_rank)
+    keys: dict[tuple[str, str], str] = {}
+    for row in rows:
+        place = (row.keys["protocol"], row.keys["track"])
+        keys[place] = min(keys.get(place, RANKED_BY[-1]), *_has(row), key=RANKED_BY.index)
+    return sorted(rows, key=lambda row: _rank(row, keys[row.keys["protocol"], row.keys["track"]]))
+
+
+def _has(row: Series) -> list[str]:
+    return [key for key in RANKED_BY if key in row.stats] or [RANKED_BY[-1]]
 
 
 def markdown(rows: Sequence[Series], results: Sequence[RunResult], published: reported.Published | None = None) -> str:
@@ -170,6 +180,7 @@ def _one_series(runs: pd.DataFrame) -> Series:
         devices=tuple(sorted({str(device) for device in runs["device"]})),
         latency=latency,
         seen=str(first["seen"]),
+        trained_on=bool(first["trained_on"]),
     )
 
 
@@ -179,9 +190,8 @@ def _stat(values: pd.Series[float]) -> Stat:
     return Stat(float(numbers.mean(skipna=False)), float(numbers.std(skipna=False)))
 
 
-def _rank(row: Series) -> tuple[str, str, float, str]:
-    means = (row.stats[key].mean for key in RANKED_BY if key in row.stats)
-    unseen = next(means, math.nan)
+def _rank(row: Series, key: str) -> tuple[str, str, float, str]:
+    unseen = row.stats.get(key, Stat(math.nan, math.nan)).mean
     names = "/".join(row.keys[key] for key in KEYS[2:])
     return row.keys["protocol"], row.keys["track"], math.inf if math.isnan(unseen) else -round(unseen, 6), names
 
@@ -192,7 +202,10 @@ def _cells(row: Series, columns: Sequence[str]) -> list[str]:
     return [
         row.keys["method"] + variant,
         backbone_title(row.keys["backbone"], row.keys["weights"]),
-        *(_score(row.stats.get(name)) for name in columns),
+        *(
+            _score(row.stats.get(name)) + (" (trained on)" if row.trained_on and name == "source" else "")
+            for name in columns
+        ),
         _millions(row.stats.get("trainable_params")),
         _plain(row.stats["gflops"].mean if "gflops" in row.stats else math.nan),
         "; ".join(_plain(row.latency[device]) for device in devices),

@@ -17,6 +17,8 @@ def describe(spec: RunSpec) -> str:
         if target.corruption is None:
             shown.setdefault(_view(target.view), []).append(target.name)
     parts += list(shown) if len(shown) == 1 else [f"{', '.join(names)} {text}" for text, names in shown.items()]
+    trained = [target.name for target in spec.targets if target.trained_on]
+    parts += [f"{', '.join(trained)} scored on images that are trained on"] if trained else []
     parts += [f"{target.name} labelled {how}" for target in spec.targets if (how := _map(target.dataset))]
     return "; ".join([*parts, f"the {spec.track.selection} iterate is scored"]) + "."
 
