@@ -88,7 +88,11 @@ def run(
         )
         path = result_path(spec, results)
         if dry_run:
-            print_json({"spec": spec.model_dump(mode="json"), "path": str(path), "exists": path.exists()})
+            from bench.data.for_run import missing
+
+            lacking = missing(spec.data, data_root)
+            known = {"path": str(path), "exists": path.exists(), "missing_data": lacking}
+            print_json({"spec": spec.model_dump(mode="json"), **known})
             return
         options: dict[str, Any] = {"on_existing": on_existing, "data_root": data_root, "workers": workers}
         show(_run(spec, quiet, results=results, device=device, weights=weights, **options), path, as_json)
@@ -285,4 +289,6 @@ def _run(spec: RunSpec, quiet: bool, **options: Any) -> RunResult:
 def _verb(error: typer.TyperException) -> str:
     """ " run" when the mistake was made in a verb, so that the hint points at its help."""
     context = getattr(error, "ctx", None)
-    return f" {context.info_name}" if context is not None and context.parent is not None else ""
+    if context is None or context.parent is None:
+        return ""
+    return str(context.command_path).removeprefix(str(context.find_root().command_path))

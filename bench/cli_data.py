@@ -25,7 +25,7 @@ from bench.cli_options import (
     interruptible,
     take_cards,
 )
-from bench.console import print_json, print_rows
+from bench.console import print_json, print_rows, warn
 
 if TYPE_CHECKING:
     from bench.predict import Ids, Predictor
@@ -70,7 +70,7 @@ def check(
 ) -> None:
     """Find a data set, pair its images with labels, read them, and say what is wrong; exit 0 only when usable."""
     take_cards(datasets_dir)
-    with interruptible():
+    with interruptible("nothing was written"):
         from bench.data import check as checks
 
         written = None
@@ -116,15 +116,19 @@ def predict(
 ) -> None:
     """Segment any pictures with a trained run: a PNG of ids and a colour overlay of each."""
     choice("--ids value", ids, KINDS_OF_IDS)
-    with interruptible():
+    with interruptible("what is written so far is whole; the same command begins again"):
         from bench.predict import pictures
         from bench.predict import predict as predict_files
 
-        files = pictures(images)
+        files, others = pictures(images)
         _, predictor = _predictor(run, results, weights, device)
         with bars(quiet) as observer:
-            written = predict_files(predictor, files, out, cast("Ids", ids), observer)
-        print(f"{len(written)} pictures: ids and overlays in {out}")
+            done = predict_files(predictor, files, out, cast("Ids", ids), observer)
+        passed = f"; {others} other files or folders were passed over" if others else ""
+        print(f"{len(done.written)} of {len(files)} pictures: ids and overlays in {out}{passed}")
+        warn(done.damaged)
+        if done.damaged:
+            raise typer.Exit(1)
 
 
 def submit(
@@ -140,7 +144,7 @@ def submit(
 ) -> None:
     """Write and check the folder of label PNGs that a server takes which holds the labels, as ACDC's test set."""
     take_cards(datasets_dir)
-    with interruptible():
+    with interruptible("delete the unfinished folder and begin again"):
         from bench.predict import require_empty
         from bench.predict import submit as write_submission
 

@@ -35,12 +35,12 @@ Workers = Annotated[int | None, typer.Option(min=1, help="Threads that read imag
 
 
 @contextlib.contextmanager
-def interruptible() -> Iterator[None]:
-    """Turn Ctrl-C into one line and status 130."""
+def interruptible(again: str = "the same command goes on where this one stopped") -> Iterator[None]:
+    """Turn Ctrl-C into one line, which says what the same command would do, and status 130."""
     try:
         yield
     except KeyboardInterrupt:
-        say("interrupted: the same command goes on from the last checkpoint")
+        say(f"interrupted: {again}")
         raise typer.Exit(130) from None
 
 

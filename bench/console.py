@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 NAMED = ("name", "summary")
-RUNS = ("method", "seed", "state", "source", "unseen_mean", "path")
+RUNS = ("run", "protocol", "track", "method", "backbone", "seed", "state", "source", "unseen_mean")
 
 
 def show(result: RunResult, path: Path, as_json: bool) -> None:

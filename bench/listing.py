@@ -15,7 +15,7 @@ from bench.registry import METHODS
 from bench.report.scores import scores
 from bench.reported import load_reported
 from bench.result import load_all, result_path, unfinished
-from bench.spec import RunSpec
+from bench.spec import RunSpec, spec_hash
 
 Row = dict[str, Any]
 
@@ -63,7 +63,9 @@ def _here(card: cards.FilesCard, data_root: Path | None) -> Row:
         return row
     except DamagedFile as error:
         return row | {"state": str(error)}
-    state = "; ".join(problem.what for problem in found.problems) or "complete"
+    sound = "complete" if card.count is not None else "found; how many there should be is not published"
+    state = "; ".join(problem.what for problem in found.problems) or sound
+    state += f"; {found.left_out} excluded" if found.left_out else ""
     return row | {
         "images": len(found.items),
         "state": state,
@@ -125,6 +127,7 @@ def _protocol(protocol: protocols.Protocol) -> Row:
 
 def _run(spec: RunSpec, state: str, results: Path, summary: Mapping[str, float | None]) -> Row:
     return {
+        "run": spec_hash(spec)[:12],
         "protocol": spec.protocol,
         "track": spec.track.name,
         "backbone": spec.backbone,

@@ -45,6 +45,13 @@ class Written(NamedTuple):
     files: list[Path]
 
 
+class Predicted(NamedTuple):
+    """What became of the pictures."""
+
+    written: list[Written]
+    damaged: list[DamagedFile]
+
+
 class Predictor:
     """A segmenter with the windows of its run's track."""
 
@@ -65,15 +72,26 @@ class Predictor:
         return scores.argmax(1)[0].to(torch.uint8).cpu().numpy()
 
 
-def pictures(paths: Sequence[Path]) -> list[Path]:
+class Pictures(NamedTuple):
+    """What is to be predicted."""
+
+    files: list[Path]
+    others: int
+    """Files in the same folders that are no PNG or JPEG pictures."""
+
+
+def pictures(paths: Sequence[Path]) -> Pictures:
     """The pictures among `paths`, and those in the folders among them.
 
     Raises UserError where there is none, or two of one name.
     """
     found: list[Path] = []
+    others = 0
     for path in paths:
         if path.is_dir():
-            found += sorted(file for file in path.iterdir() if file.suffix.lower() in SUFFIXES)
+            inside = sorted(file for file in path.iterdir() if not file.name.startswith("."))
+            mine = [file for file in inside if file.suffix.lower() in SUFFIXES]
+            found, others = found + mine, others + len(inside) - len(mine)
         elif path.is_file():
             found.append(path)
         else:
@@ -85,29 +103,44 @@ def pictures(paths: Sequence[Path]) -> list[Path]:
         if path.stem in stems:
             raise UserError(f"{stems[path.stem]} and {path} would be written to the same files: rename one")
         stems[path.stem] = path
-    return found
+    return Pictures(found, others)
 
 
 def predict(
     predictor: Predictor, files: Sequence[Path], out: Path, ids: Ids = "train-ids", observer: Observer | None = None
-) -> list[Written]:
+) -> Predicted:
     """Write ids (PNG, grey) and a colour overlay of each picture into the folder `out`.
 
-    Raises DamagedFile for a picture that cannot be read, PrerequisiteError where `out` cannot be written.
+    Pictures that cannot be read are named in the end. Raises UserError for an `out` that has the pictures in it, which
+    would be predicted next time, PrerequisiteError where it cannot be written.
     """
     observer = observer or Silent()
-    written, encode = [], _encoder(ids)
+    if out.resolve() in {path.resolve().parent for path in files}:
+        raise UserError(f"--out {out}: the pictures are in there; choose another folder")
+    encode = _encoder(ids)
+    written: list[Written] = []
+    damaged: list[DamagedFile] = []
     observer.start("predict", len(files))
-    for path, image in _read(files):
+    for path, image in zip(files, ahead(_readable, files, threads=default_workers()), strict=True):
+        observer.advance("predict")
+        if isinstance(image, DamagedFile):
+            damaged.append(image)
+            continue
         classes = predictor(image, View())
         overlay = np.asarray(cv2.addWeighted(image, 0.5, colourise(classes), 0.5, 0), np.uint8)[..., ::-1]
         both = [(out / f"{path.stem}{IDS}", encode(classes)), (out / f"{path.stem}{COLOURS}", overlay)]
         for target, array in both:
             _save(target, array)
         written.append(Written(path, [target for target, _ in both]))
-        observer.advance("predict")
     observer.finish("predict")
-    return written
+    return Predicted(written, damaged)
+
+
+def _readable(path: Path) -> Image | DamagedFile:
+    try:
+        return read_image(path)
+    except DamagedFile as error:
+        return error
 
 
 def submit(

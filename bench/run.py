@@ -206,11 +206,11 @@ def _existing(path: Path, on_existing: OnExisting) -> RunResult | None:
 
 def _tell(existing: RunResult, path: Path, on_existing: OnExisting) -> None:
     """Say what is not run again, and when it was made by other code than there is now."""
-    log, again = logging.getLogger(__name__), "--on-existing rerun trains again"
+    log, again = logging.getLogger(__name__), "`run` with --on-existing rerun trains again"
     if existing.provenance.method_code not in (None, METHODS.digest(existing.spec.method)):
         log.warning("the code of method %s has changed since %s was made; %s", existing.spec.method, path, again)
     if existing.state == "complete" and on_existing == "skip":
-        log.warning("nothing was trained: %s was there already; %s", path, again)
+        log.warning("nothing was trained or scored: %s was there already; %s", path, again)
 
 
 def _partial(

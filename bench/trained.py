@@ -12,7 +12,7 @@ from bench.errors import UserError
 from bench.models.build import build_segmenter
 from bench.protocols import Protocol, load_protocol, on_track
 from bench.resolve import revisions
-from bench.result import announce, read_result, result_path, state_folder
+from bench.result import read_result, result_path, state_folder
 from bench.spec import RunSpec, Target, spec_hash
 
 AT = "@"
@@ -90,7 +90,6 @@ def _targets(spec: RunSpec, own: Protocol, rules: Protocol, track: str) -> tuple
 
 def _share_weights(spec: RunSpec, other: RunSpec, results: Path) -> None:
     _require_weights(spec, results)
-    announce(other, results)
     adopt(weights_path(spec, results), weights_path(other, results), spec_hash(other))
     backbone = imported_backbone(spec, results)
     if backbone is not None:

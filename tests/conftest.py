@@ -63,6 +63,27 @@ def fake_cards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
+_SIZES = re.compile(
+    r"^(window|cityscapes|bdd100k|mapillary|acdc|img_size|crop|short_edges|long_edge_max|jitter|backbone)"
+)
+
+
+@pytest.fixture
+def small_protocols(fake_cards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every size in protocols and tracks a sixteenth of what it is: so are the pictures of the fake trees."""
+    from bench import protocols
+
+    def shrunk(line: str) -> str:
+        return re.sub(r"\b(\d{3,4})\b", lambda number: str(max(2, int(number[0]) // 16)), line)
+
+    folder = tmp_path / "protocols"
+    shutil.copytree(protocols.FOLDER, folder)
+    for path in folder.rglob("*.toml"):
+        lines = path.read_text().splitlines()
+        path.write_text("\n".join(shrunk(line) if _SIZES.match(line) else line for line in lines))
+    monkeypatch.setattr(protocols, "FOLDER", folder)
+
+
 @pytest.fixture
 def one_thread() -> Iterator[None]:
     """torch on a single thread, as each process of a pre-training has it."""

@@ -18,7 +18,7 @@ from bench.api import Segmenter
 from bench.data import cards
 from bench.data.decoders import read_grey
 from bench.data.labels import PALETTE
-from bench.errors import BenchError, DamagedFile, UserError
+from bench.errors import BenchError, UserError
 from bench.predict import Predictor, pictures, submit
 from bench.resolve import resolve
 from bench.run import make_fabric
@@ -66,16 +66,18 @@ def street(tmp_path: Path) -> Iterator[Path]:
 def test_pictures_become_ids_and_overlays(
     ids: predict.Ids, expected: set[int], case: Case, street: Path, tmp_path: Path
 ) -> None:
-    files = pictures([street])
+    files, others = pictures([street])
+    assert others == 1
     assert [path.name for path in files] == ["a.png", "b.PNG"]
     written = predict.predict(case.predictor, files, tmp_path / "out", ids)
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
         *("a_colour.png", "a_ids.png", "b_colour.png", "b_ids.png")
     ]
-    found = read_grey(written[0].files[0])
+    assert written.damaged == []
+    found = read_grey(written.written[0].files[0])
     assert found.shape == (40, 60)
     assert set(np.unique(found).tolist()) == expected
-    overlay = cv2.imread(str(written[0].files[1]))[..., ::-1]
+    overlay = cv2.imread(str(written.written[0].files[1]))[..., ::-1]
     np.testing.assert_allclose(overlay[0, 0], PALETTE[0], atol=1)
 
 
@@ -97,8 +99,11 @@ def test_pictures_that_are_none_are_told(street: Path, tmp_path: Path, case: Cas
     (other / "a.png").write_bytes(b"")
     with pytest.raises(UserError, match="would be written to the same files"):
         pictures([street, other])
-    with pytest.raises(DamagedFile, match="it is empty"):
-        predict.predict(case.predictor, [other / "a.png"], tmp_path / "out")
+    done = predict.predict(case.predictor, [other / "a.png", street / "a.png"], tmp_path / "out")
+    assert [file.reason for file in done.damaged] == ["it is empty"]
+    assert len(done.written) == 1
+    with pytest.raises(UserError, match="the pictures are in there"):
+        predict.predict(case.predictor, [street / "a.png"], street)
 
 
 def _empty(tmp_path: Path) -> Path:

@@ -14,7 +14,7 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from bench.data.tables import load_table
 from bench.errors import DamagedFile, UnknownName, UserError, did_you_mean, what_is_wrong
@@ -70,7 +70,7 @@ class Layout(_Part):
     """
 
     name: str
-    images: Annotated[Patterns, Field(min_length=1)]
+    images: Patterns
     labels: Patterns = ()
     anomaly: Patterns = ()
     """Masks of what is to be found anomalous: 0 normal, 1 anomaly, 255 not scored."""
@@ -111,6 +111,12 @@ class Part(_Part):
     of: Positive
     keep: tuple[Annotated[int, Field(ge=0)], ...]
 
+    @model_validator(mode="after")
+    def _some(self) -> Part:
+        if not any(place < self.of for place in self.keep):
+            raise ValueError(f"keep names no place below {self.of}")
+        return self
+
 
 class Submission(_Part):
     """What a server that holds the labels wants: a PNG of ids for each image, its name with the stars of `images`."""
@@ -137,7 +143,7 @@ class FilesCard(_Card):
     """Label table: `labels/<table>.toml`; empty where there are no labels."""
     decoder: str = "grey"
     """How a label file is read: a name of `bench.data.decoders`."""
-    folders: Annotated[tuple[str, ...], Field(min_length=1)]
+    folders: tuple[str, ...]
     """Names of its folder below the data root, tried in order."""
     source: str
     """Where it comes from and how to get it."""
@@ -147,7 +153,12 @@ class FilesCard(_Card):
     """What is known to be wrong with the published files."""
     part: Part | None = None
     submission: Submission | None = None
-    layouts: Annotated[tuple[Layout, ...], Field(min_length=1)]
+    layouts: tuple[Layout, ...]
+
+    @field_validator("folders", mode="before")
+    @classmethod
+    def _several(cls, value: Any) -> Any:
+        return (value,) if isinstance(value, str) else value
 
     @field_validator("folders")
     @classmethod
@@ -156,6 +167,8 @@ class FilesCard(_Card):
 
     @model_validator(mode="after")
     def _holds_together(self) -> FilesCard:
+        if not self.layouts or not self.folders or not all(layout.images for layout in self.layouts):
+            raise ValueError("a card of files has folders, and layouts with images")
         for layout in self.layouts:
             if layout.labels and not (layout.table or self.table):
                 raise ValueError(f"layout {layout.name} has labels and no table")
@@ -166,7 +179,7 @@ class FilesCard(_Card):
 
 
 Card = StreetsCard | FilesCard
-_ANY: TypeAdapter[Card] = TypeAdapter(Annotated[Card, Field(discriminator="kind")])
+KINDS: dict[str, type[StreetsCard] | type[FilesCard]] = {"streets": StreetsCard, "files": FilesCard}
 
 
 def require_below(path: str) -> str:
@@ -258,7 +271,10 @@ def _path(name: str) -> Path:
 @functools.cache
 def _read(path: Path) -> Card:
     try:
-        card = _ANY.validate_python(tomllib.loads(path.read_text(encoding="utf-8")))
+        fields = tomllib.loads(path.read_text(encoding="utf-8"))
+        if fields.get("kind") not in KINDS:
+            raise DamagedFile(path, f"kind must be one of {', '.join(KINDS)}, not {fields.get('kind')!r}")
+        card = KINDS[fields["kind"]].model_validate(fields)
     except ValidationError as error:
         raise DamagedFile(path, what_is_wrong(error)) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

@@ -17,11 +17,19 @@ from bench.data.labels import CLASSES
 from bench.data.layouts import Item, Problem, locate
 from bench.data.reader import Sample
 from bench.data.stream import default_workers
-from bench.errors import DamagedFile, DatasetNotFound, PrerequisiteError
+from bench.errors import DamagedFile, DatasetNotFound, PrerequisiteError, UserError
 from bench.observer import Observer, Silent
 
 SAMPLED = 25
 """Images that are read unless all are asked for, spread evenly over the set."""
+
+
+TOO_MANY = "is this the original, may it be read, and are the card's table and decoder right?"
+"""What to ask where more than a few files are damaged."""
+
+
+def _too_many(damaged: int, read: int) -> bool:
+    return damaged > max(1, read // 10)
 
 
 class FileCheck(NamedTuple):
@@ -101,11 +109,13 @@ def check(name: str, data_root: Path | None = None, *, full: bool = False, obser
 def write_exclude_list(result: Check) -> Path:
     """Add the damaged images to the exclude list; every run's identity and results then say that they are left out.
 
-    Raises PrerequisiteError where it cannot be written.
+    Raises PrerequisiteError where it cannot be written, UserError where so many are damaged that something else is.
     """
+    if _too_many(len(result.damaged), result.read):
+        raise UserError(f"{len(result.damaged)} of {result.read} images are damaged: {TOO_MANY}; nothing was excluded")
     path = exclude_path(load_files_card(result.name))
     known = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
-    lines = [f"{name} # {' '.join(reason.split())}" for name, reason in sorted(result.damaged.items())]
+    lines = [f"{name} # {reason}" for name, reason in sorted(result.damaged.items())]
     try:
         path.parent.mkdir(exist_ok=True)
         path.write_text("\n".join([*known, *lines]) + "\n", encoding="utf-8")
@@ -153,7 +163,7 @@ def _check_file(load: Callable[[Item], Sample], item: Item) -> FileCheck:
     try:
         sample = load(item)
     except DamagedFile as error:
-        return FileCheck(item.name, (0, 0), {}, str(error).removeprefix("damaged file "))
+        return FileCheck(item.name, (0, 0), {}, f"{error.path.name}: {error.reason}")
     counts = np.bincount(sample.label.ravel(), minlength=256)
     height, width = sample.label.shape
     return FileCheck(item.name, (height, width), {name: int(counts[i]) for i, name in enumerate(CLASSES)}, "")
@@ -165,6 +175,7 @@ def _of_files(card: FilesCard, layout: Layout, checks: Sequence[FileCheck], dama
     if damaged:
         known = f" (known: {card.defects})" if card.defects else ""
         mend = f"`data check {card.name} --full --write-exclude` leaves them out, and every result says so"
+        mend = TOO_MANY if _too_many(len(damaged), len(checks)) else mend
         problems.append(Problem(f"{len(damaged)} of {len(checks)} images read are damaged{known}", mend))
     other = [one for one in checks if card.size and not one.problem and one.size != card.size]
     if other and card.size:

@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from bench import protocols
 from bench.data.ahead import ahead
 from bench.data.cards import FilesCard, folders
 from bench.data.decoders import read_grey, read_image
@@ -48,6 +49,8 @@ def halve(card: FilesCard, found: Found, observer: Observer | None = None) -> Co
     Raises DamagedFile for an image that cannot be read, PrerequisiteError where the copy cannot be written, UserError
     for a set with anomaly masks, which the copy would not hold.
     """
+    if card.family not in _halved_families():
+        raise UserError(f"no track halves {card.family}: nothing would read a copy of {card.name}")
     if found.layout.anomaly or not found.layout.labels:
         raise UserError(f"dataset {card.name}: only images with labels and nothing else are copied")
     observer = observer or Silent()
@@ -70,6 +73,11 @@ def halve(card: FilesCard, found: Found, observer: Observer | None = None) -> Co
         raise PrerequisiteError(f"cannot write the copy to {folder}: {error.strerror or error}") from error
     observer.finish(card.name)
     return Converted(folder, len(missing))
+
+
+def _halved_families() -> set[str]:
+    rules = [track for name in protocols.names() for track in protocols.load_protocol(name).tracks]
+    return {family for track in rules for family, view in track.views.items() if view.halve}
 
 
 def copy_folder(card: FilesCard, found: Found) -> Path:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from bench.data.cards import FilesCard, load_card
 from bench.data.corruptions import require_corruption
+from bench.data.layouts import require_usable
 from bench.data.reader import SegmentationDataset, concatenate, open_dataset
 from bench.errors import DatasetNotFound, UnknownName, UserError
 from bench.spec import RunSpec, Target
@@ -31,8 +32,12 @@ def open_for(spec: RunSpec, data_root: Path | None = None, *, sources: bool = Tr
     images are trained on unsaid.
     """
     require_targets(spec, only)
-    known = [target.name for target in spec.targets]
-    wanted = [target for target in spec.targets if target.name in (only or known)]
+    wanted = [target for target in spec.targets if not only or target.name in only]
+    names = [target.dataset for target in wanted] + [source.dataset for source in spec.sources if sources]
+    if lacking := missing(names, data_root):
+        first, *others = lacking
+        more = f" (also missing: {', '.join(others)}; see `python -m bench data ls`)" if others else ""
+        raise DatasetNotFound(f"{lacking[first]}{more}")
     targets = _open_targets(spec, wanted, data_root)
     if not sources:
         _require_held_out(wanted, _those_there(spec, data_root), targets)
@@ -49,6 +54,19 @@ def _those_there(spec: RunSpec, data_root: Path | None) -> list[SegmentationData
     for source in spec.sources:
         with contextlib.suppress(DatasetNotFound):
             found.append(open_dataset(source.dataset, data_root=data_root))
+    return found
+
+
+def missing(names: Iterable[str], data_root: Path | None = None) -> dict[str, str]:
+    """Those of the data sets that cannot be used, and why: nothing is read but folders."""
+    found = {}
+    for name in dict.fromkeys(names):
+        card = load_card(name)
+        try:
+            if isinstance(card, FilesCard):
+                require_usable(card, data_root)
+        except DatasetNotFound as error:
+            found[name] = str(error)
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 from collections.abc import Iterable, Sequence
@@ -77,7 +78,16 @@ def locate(card: FilesCard, data_root: Path | None = None) -> Found:
         if candidates:
             # A set of which some labels are missing is not one without labels.
             marked = [found for found in candidates if found.items and (found.layout.labels or found.layout.anomaly)]
-            return min(marked or candidates, key=lambda found: len(found.problems))
+            found = min(marked or candidates, key=lambda found: len(found.problems))
+            if data_root is not None and place.told_by != "--data-root":
+                log = logging.getLogger(__name__)
+                log.warning("%s is not below %s: taken from %s (%s)", card.name, data_root, place.folder, place.told_by)
+            return found
+    if data_root is not None and any(_matches(data_root, layout.images)[0] for layout in card.layouts):
+        name = variable(card.family)
+        raise DatasetNotFound(
+            f"--data-root {data_root} is the data set itself: give the folder above it, or set {name}"
+        )
     raise DatasetNotFound(_not_found(card, [str(place.folder) for place in looked], near))
 
 
@@ -116,7 +126,7 @@ def _found(card: FilesCard, folder: Path, told_by: str, layout: Layout, images: 
     left_out = complete - len(names)
     if card.count is not None and complete != card.count:
         mend = "unpack the data set's archives again; `--datasets-dir` takes a card of your own for a part of it"
-        problems.append(Problem(f"{complete} images where the complete set has {card.count}", mend))
+        problems.append(Problem(f"{_count(range(complete), 'image')} where the complete set has {card.count}", mend))
     if not names:
         problems.append(Problem("no image is left", f"see {layout.list or layout.images[0]} and the exclude list"))
     labels, labels_case = _matches(folder, layout.labels)

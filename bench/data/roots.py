@@ -9,10 +9,12 @@ from typing import NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from bench.data.cards import FilesCard
-from bench.errors import DamagedFile, UserError, what_is_wrong
+from bench.data.cards import FilesCard, load_card, names
+from bench.errors import DamagedFile, UserError, did_you_mean, what_is_wrong
 
-ROOT_VARIABLE = "DGSS_BENCH_DATA"
+PREFIX = "DGSS_BENCH_"
+ROOT_VARIABLE = f"{PREFIX}DATA"
+WEIGHTS_VARIABLE = f"{PREFIX}WEIGHTS"
 
 
 class UserFile(BaseModel):
@@ -38,11 +40,17 @@ def places(card: FilesCard, data_root: Path | None = None) -> list[Place]:
     UserError for a `data_root` that is no folder, DamagedFile for a user file that cannot be read.
     """
     if data_root is not None and not data_root.is_dir():
-        raise UserError(f"--data-root {data_root}: there is no such folder")
+        raise UserError(
+            f"--data-root {data_root}: {'that is no folder' if data_root.exists() else 'there is no such folder'}"
+        )
     path, own = user_file_path(), variable(card.family)
     user = _read(path)
     roots = [(data_root, "--data-root"), (_environment(ROOT_VARIABLE), ROOT_VARIABLE), (user.root, str(path))]
+    _require_known(user, path)
     singles = [(_environment(own), own), (user.folders.get(card.family), str(path))]
+    for folder, told_by in singles:
+        if folder is not None and not folder.is_dir():
+            raise UserError(f"{told_by} says that {card.family} is in {folder}: there is no such folder")
     below = [
         [Place(root / name, told_by) for name in card.folders] if root is not None else [] for root, told_by in roots
     ]
@@ -50,9 +58,21 @@ def places(card: FilesCard, data_root: Path | None = None) -> list[Place]:
     return [*below[0], *single, *below[1], *below[2]]
 
 
+def _require_known(user: UserFile, path: Path) -> None:
+    """Raise UserError for a family that no card has, in the user file or in a variable's name."""
+    families = {card.family for card in map(load_card, names()) if isinstance(card, FilesCard)}
+    for family in user.folders:
+        if family not in families:
+            raise UserError(f"{path}: no data set is of the family {family!r}{did_you_mean(family, families)}")
+    known = {ROOT_VARIABLE, WEIGHTS_VARIABLE, *map(variable, families)}
+    for name in os.environ:
+        if name.startswith(PREFIX) and name not in known:
+            raise UserError(f"the environment variable {name} means nothing{did_you_mean(name, known)}")
+
+
 def variable(family: str) -> str:
     """The environment variable that names a family's own folder: `DGSS_BENCH_CITYSCAPES`."""
-    return f"DGSS_BENCH_{family.upper().replace('-', '_')}"
+    return f"{PREFIX}{family.upper().replace('-', '_')}"
 
 
 def user_file_path() -> Path:

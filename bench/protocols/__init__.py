@@ -73,10 +73,11 @@ class Protocol(Frozen):
     seeds: tuple[int, ...] = (0, 1, 2)
     """The repetitions a complete entry of the leaderboard has."""
     classes: Classes = "cityscapes-19"
-    backbones: dict[str, str] = Field(default_factory=dict)
-    """Family -> the exact backbone this protocol takes for it."""
+    backbones: dict[str, str] = Field(default_factory=lambda: _shared("backbones"))
+    """Family -> the exact backbone this protocol takes for it; by default the large ones of the published tables."""
     precision: Precision = "fp32"
     recipe: dict[str, Any] = Field(default_factory=dict)
+    """Over the published defaults; a name is that of a shared one."""
     head: dict[str, Any] = Field(default_factory=dict)
     methods: dict[str, dict[str, Any]] = Field(default_factory=dict)
     """Method -> overrides of its config; a sub-table ``recipe`` overrides the recipe for it alone."""
@@ -86,6 +87,11 @@ class Protocol(Frozen):
     def _over_shared_ones(cls, value: Any) -> Any:
         """Tables by name, each over the track of that name that all protocols share, where there is one."""
         return [_merged(name, own) for name, own in value.items()] if isinstance(value, dict) else value
+
+    @field_validator("recipe", mode="before")
+    @classmethod
+    def _named(cls, value: Any) -> Any:
+        return _shared(f"recipes/{value}") if isinstance(value, str) else value
 
     @field_validator("sources", mode="before")
     @classmethod
@@ -126,7 +132,7 @@ class Protocol(Frozen):
         """The track called ``name`` with all that it changes. Raises UnknownName."""
         tracks = {track.name: track for track in self.tracks}
         if name not in tracks:
-            raise UnknownName("track", name, tracks)
+            raise UnknownName(f"track of protocol {self.name}:", name, tracks)
         return tracks[name]
 
     def sources_of(self, track: str) -> tuple[Source, ...]:
@@ -143,9 +149,17 @@ class Protocol(Frozen):
         return tuple(on_track(target, rules, trained) for target in self.all_targets())
 
 
+def _shared(name: str) -> dict[str, Any]:
+    """A file of `shared/`, which any protocol may use. Raises UnknownName."""
+    path = FOLDER / "shared" / f"{name}.toml"
+    if not path.is_file():
+        kind, _, short = name.rpartition("/")
+        raise UnknownName(f"shared {kind or 'table'}:", short, (each.stem for each in path.parent.glob("*.toml")))
+    return tomllib.loads(path.read_text(encoding="utf-8"))
+
+
 def _merged(name: str, own: dict[str, Any]) -> dict[str, Any]:
-    path = FOLDER / "tracks" / f"{name}.toml"
-    shared = tomllib.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    shared = _shared(f"tracks/{name}") if (FOLDER / "shared" / "tracks" / f"{name}.toml").is_file() else {}
     tables = {key: {**table, **own.get(key, {})} for key, table in shared.items() if isinstance(table, dict)}
     return {"name": name, **shared, **own, **tables}
 

@@ -50,12 +50,15 @@ def to_frame(results: Iterable[RunResult]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def unseen_targets(results: Iterable[RunResult]) -> dict[tuple[str, str], list[str]]:
-    """The unseen targets of each (protocol, track), in the order the specs list them."""
-    found: dict[tuple[str, str], list[str]] = {}
+def targets_of(results: Iterable[RunResult]) -> dict[tuple[str, str], dict[str, list[str]]]:
+    """Group -> targets of each (protocol, track), in the order the specs list them."""
+    found: dict[tuple[str, str], dict[str, list[str]]] = {}
     for result in results:
-        names = found.setdefault((result.spec.protocol, result.spec.track.name), [])
-        names += [t.name for t in result.spec.targets if t.group == "unseen" and t.name not in names]
+        groups = found.setdefault((result.spec.protocol, result.spec.track.name), {})
+        for target in result.spec.targets:
+            names = groups.setdefault(target.group, [])
+            if target.name not in names:
+                names.append(target.name)
     return found
 
 

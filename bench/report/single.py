@@ -39,10 +39,6 @@ SUMMARY_TITLES = {
 }
 
 
-ALWAYS = ("source", "unseen_mean", "unseen_worst", "weather_mean", "corruption_mean")
-"""Shown also where the protocol has no such target."""
-
-
 def backbone_title(name: str, weights: str) -> str:
     """The backbone's name, marked where its weights are random."""
     return f"{name} ({RANDOM})" if weights == "random" else name
@@ -74,7 +70,11 @@ def render(result: RunResult) -> RenderableType:
     title = f"{what}, {spec.protocol}/{spec.track.name}, seed {spec.seed}"
     title += f", PARTIAL: without {', '.join(missing)}" if missing else ""
     classes = "" if spec.classes == "cityscapes-19" else f" over the classes of {spec.classes}"
-    return Stack(f"{title} (mIoU in percent{classes})", describe(spec), _targets(result, found), "", *_cost(result))
+    answers = set(seen(spec).values())
+    before = f"In pre-training: {answers.pop()}." if len(answers) == 1 else ""
+    return Stack(
+        f"{title} (mIoU in percent{classes})", f"{describe(spec)} {before}", _targets(result, found), "", *_cost(result)
+    )
 
 
 def _targets(result: RunResult, found: Scores) -> Table:
@@ -87,7 +87,9 @@ def _targets(result: RunResult, found: Scores) -> Table:
         table.add_column(column, overflow="fold")
     for column in ("images", "mIoU", "ECE", *(("AUROC", "AUPR", "FPR95") if marked else ())):
         table.add_column(column, justify="right")
-    table.add_column("in pre-training", overflow="fold")
+    told = len(set(answers.values())) > 1
+    if told:
+        table.add_column("seen before", overflow="fold")
     previous = None
     for name, target in found.targets.items():
         if previous not in (None, target.group):
@@ -95,10 +97,10 @@ def _targets(result: RunResult, found: Scores) -> Table:
         previous = target.group
         group = target.group + (", trained on" if name in trained else "")
         figures = [target.miou, target.ece, *((target.anomaly or (None,) * 3) if marked else ())]
-        table.add_row(name, group, str(target.images), *map(_number, figures), answers[name])
+        table.add_row(name, group, str(target.images), *map(_number, figures), *([answers[name]] if told else []))
     table.add_section()
     for key in SUMMARY:
-        if found.summary[key] is not None or key in ALWAYS:
+        if found.summary[key] is not None:
             table.add_row(SUMMARY_TITLES[key], "", "", _number(found.summary[key]), style="bold")
     return table
 

@@ -15,9 +15,9 @@ import pandas as pd
 
 from bench.errors import PrerequisiteError
 from bench.report import reported
-from bench.report.frame import TARGET, to_frame, unseen_targets
+from bench.report.frame import TARGET, targets_of, to_frame
 from bench.report.scores import SUMMARY
-from bench.report.single import ALWAYS, COST, backbone_title
+from bench.report.single import COST, backbone_title
 from bench.report.tracks import describe
 from bench.result import RunResult, write_atomically
 
@@ -54,6 +54,8 @@ class Series(NamedTuple):
     """Whether the source's score is one on images that are trained on."""
 
 
+SHOWN = ("unseen", "weather", "reliability")
+"""The groups whose targets have columns of their own."""
 RANKED_BY = ("unseen_mean", "weather_mean", "corruption_mean", "reliability_mean")
 """The first that a protocol has."""
 SEEN = "seen in pre-training"
@@ -99,16 +101,15 @@ def _has(row: Series) -> list[str]:
 
 def markdown(rows: Sequence[Series], results: Sequence[RunResult], published: reported.Published | None = None) -> str:
     """One table for each protocol and track; published rows stand below measured ones, or alone."""
-    unseen = unseen_targets(result for result in results if result.state == "complete")
+    targets = targets_of(result for result in results if result.state == "complete")
     parts = [INTRODUCTION, reported.INTRODUCTION if published else ""]
-    for protocol, track in sorted({*unseen, *(published.places() if published else ())}):
+    for protocol, track in sorted({*targets, *(published.places() if published else ())}):
         theirs = published.at((protocol, track)) if published else []
-        if published and (protocol, track) not in unseen:
+        if published and (protocol, track) not in targets:
             parts.append(_reported_section(protocol, track, theirs, published))
             continue
         mine = [row for row in rows if (row.keys["protocol"], row.keys["track"]) == (protocol, track)]
-        known = [key for key in SUMMARY[2:] if key in ALWAYS or any(key in row.stats for row in mine)]
-        columns = ["source", "unseen_mean", *(TARGET + city for city in unseen[protocol, track]), *known]
+        columns = _columns(mine, targets[protocol, track])
         columns += published.columns(theirs, known=columns) if published else []
         titles = [reported.title(name) for name in columns]
         header = ["method", "backbone", *titles, "trainable", "GFLOPs", "latency, ms", "measured on", "seeds", SEEN]
@@ -123,6 +124,17 @@ def markdown(rows: Sequence[Series], results: Sequence[RunResult], published: re
     if published:
         parts.append(f"\nLeft out: {published.left_out} reported figures of no protocol here, or no mIoU.\n")
     return "".join(parts)
+
+
+def _columns(rows: Sequence[Series], groups: dict[str, list[str]]) -> list[str]:
+    """What any row has: the source, the targets after the mean that they make, then the other means."""
+    columns = []
+    for key in SUMMARY:
+        if any(key in row.stats for row in rows):
+            columns.append(key)
+            group = key.removesuffix("_mean")
+            columns += [TARGET + name for name in groups.get(group, [])] if group in SHOWN else []
+    return columns
 
 
 def _track(results: Sequence[RunResult], protocol: str, track: str) -> str:
