@@ -69,23 +69,18 @@ def resolve(
     rules = load_protocol(protocol)
     METHODS.check(method)
     card = None if backbone == NO_BACKBONE else _backbone(backbone, rules, weights)
-    on_track = rules.rules(track)
-    plugin = METHODS.get(method)
-    config_type: type[BaseModel] = plugin.config
-    settings = [_setting(text, config_type) for text in sets]
-
+    on_track, plugin = rules.rules(track), METHODS.get(method)
+    settings = [_setting(text, plugin.config) for text in sets]
     for_method = dict(rules.methods.get(method, {})) if checkpoint is None else {}
     head = {**plugin.head, **rules.head} if checkpoint is None else plugin.head
-    own_recipe = for_method.pop("recipe", {})
-    recipe = {**plugin.recipe, **rules.recipe, **on_track.recipe, **own_recipe}
-    top = {setting.field: setting.value for setting in settings if setting.part == "spec"}
-    config = _part(config_type, "method", for_method, settings)
+    recipe = {**plugin.recipe, **rules.recipe, **on_track.recipe, **for_method.pop("recipe", {})}
+    config = _part(plugin.config, "method", for_method, settings)
     check_backbone(plugin, backbone)
-    start = (
-        own_model(plugin, config, settings, weights, complete)
-        if card is None
-        else _on_card(card, config, on_track.backbone, settings, weights)
-    )
+    if card is None:
+        start = own_model(plugin, config, settings, weights, complete)
+    else:
+        start = _on_card(card, config, on_track.backbone, settings, weights)
+    compile_ = [setting.value for setting in settings if (setting.part, setting.field) == ("spec", "compile")]
     sources, targets = rules.sources_of(track), rules.targets_of(track)
     return _build(
         RunSpec,
@@ -101,7 +96,7 @@ def resolve(
             "track": rules.track(track),
             "recipe": _part(Recipe, "recipe", recipe, settings),
             "precision": precision or rules.precision,
-            "compile": top.get("compile", False),
+            "compile": compile_[-1] if compile_ else False,
             "seed": seed,
             "checkpoint": checkpoint,
         },

@@ -44,7 +44,7 @@ class Provenance(Frozen):
 
 
 class Reliability(Frozen):
-    """Counts of how far the probabilities can be trusted, all of labelled pixels (`bench.reliability`)."""
+    """How far the probabilities can be trusted: counts of labelled pixels (`bench.reliability`)."""
 
     bins: list[tuple[int, float, int]]
     """Of each bin of confidence: pixels, sum of the confidences, how many are right."""
@@ -63,8 +63,7 @@ class TargetResult(Frozen):
     """(classes, classes) pixels; rows are the truth."""
     reliability: Reliability
     file_list_hash: str
-    left_out: int = 0
-    """Images that the exclude list named."""
+    left_out: int = 0  # by the exclude list
     seconds: float
 
 

@@ -72,11 +72,11 @@ def run(
     path, trained = result_path(spec, results), weights_path(spec, results)
     weights = weights or imported_backbone(spec, results)
     existing = _existing(path, on_existing)
+    again = existing is not None and existing.state == "complete"
     if existing is not None:
         _tell(existing, path, on_existing)
-    if existing is not None and existing.state == "complete" and on_existing == "skip":
-        return existing
-    again = existing is not None and existing.state == "complete"
+        if again and on_existing == "skip":
+            return existing
     opened = open_for(spec, data_root, sources=again or not is_trained(spec, results), only=only)
     fabric = make_fabric(device, spec.precision)
     segmenter = build_segmenter(spec, weights)
@@ -88,17 +88,9 @@ def run(
     if again:
         existing = None
         _forget_finished(trained, spec)
-    training = train(
-        segmenter,
-        opened.source,
-        spec.recipe,
-        seed=spec.seed,
-        spec_hash=spec_hash(spec),
-        checkpoint=trained,
-        fabric=fabric,
-        observer=observer,
-        workers=workers,
-    )
+    options: dict[str, Any] = {"fabric": fabric, "observer": observer, "workers": workers}
+    identity: dict[str, Any] = {"seed": spec.seed, "spec_hash": spec_hash(spec), "checkpoint": trained}
+    training = train(segmenter, opened.source, spec.recipe, **identity, **options)
     if training.steps:
         existing = None  # of other weights than these
     job = _Job(_partial(spec, settings, training, existing, fabric), path, observer, began)

@@ -11,7 +11,7 @@ import math
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -102,37 +102,47 @@ def train(
     observer.start("train", recipe.iterations, first)
     if first < recipe.iterations:
         assert source is not None, "a training that is not finished needs its source"
-        stream = TrainStream(source, recipe, seed)
-        if source.keep:
-            observer.start("images", len(stream.samples(first, recipe.iterations)))
-
-        def made() -> None:
-            observer.advance("images")
-            if interrupted.is_set():
-                raise KeyboardInterrupt
-
         segmenter.train()
         loop = _Loop(fabric, model, wrapped, recipe, seed, progress)
-        last_saved = time.monotonic()
-        with (
-            _interruption() as interrupted,
-            closing(stream.batches(first, recipe.iterations, made=made, workers=workers)) as batches,
-        ):
-            for batch in batches:
-                loss = loop.step(batch)
-                observer.advance("train", 1, f"loss {loss:.2f}")
-                late = time.monotonic() - last_saved > CHECKPOINT_SECONDS
-                if interrupted.is_set() or (late and progress.step < recipe.iterations):
-                    save_checkpoint(checkpoint, progress, segmenter, optimizer)
-                    last_saved = time.monotonic()
-                if interrupted.is_set():
-                    raise KeyboardInterrupt
+        stream = TrainStream(source, recipe, seed)
+        _to_the_end(
+            loop, stream, workers, observer, lambda: save_checkpoint(checkpoint, progress, segmenter, optimizer)
+        )
         save_checkpoint(checkpoint, progress, segmenter)
-        if source.keep:
-            observer.finish("images")
     segmenter.eval()
     observer.finish("train")
     return Training(progress.curve, progress.seconds, earlier, progress.step - first)
+
+
+def _to_the_end(
+    loop: _Loop, stream: TrainStream, workers: int | None, observer: Observer, save: Callable[[], None]
+) -> None:
+    """All steps that are left, saved now and then, and before KeyboardInterrupt is raised for a signal."""
+    first, last, keep = loop.progress.step, loop.recipe.iterations, stream.dataset.keep
+    if keep:
+        observer.start("images", len(stream.samples(first, last)))
+
+    def made() -> None:
+        observer.advance("images")
+        if interrupted.is_set():
+            raise KeyboardInterrupt
+
+    last_saved = time.monotonic()
+    with (
+        _interruption() as interrupted,
+        closing(stream.batches(first, last, made=made, workers=workers)) as batches,
+    ):
+        for batch in batches:
+            loss = loop.step(batch)
+            observer.advance("train", 1, f"loss {loss:.2f}")
+            late = time.monotonic() - last_saved > CHECKPOINT_SECONDS
+            if interrupted.is_set() or (late and loop.progress.step < last):
+                save()
+                last_saved = time.monotonic()
+            if interrupted.is_set():
+                raise KeyboardInterrupt
+    if keep:
+        observer.finish("images")
 
 
 class _Loop:

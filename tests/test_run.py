@@ -116,7 +116,7 @@ def test_a_complete_result_is_skipped_refused_or_made_again(
     monkeypatch.setattr(running, "train", no_training)
     assert run(spec, results=reference, device="cpu") == read_result(path)
     assert [record.getMessage() for record in caplog.records] == [
-        f"nothing was trained: {path} was there already; --on-existing rerun trains again"
+        f"nothing was trained or scored: {path} was there already; `run` with --on-existing rerun trains again"
     ]
     caplog.clear()
     with monkeypatch.context() as patch:
