@@ -15,7 +15,7 @@ from bench.result import RunResult
 from bench.spec import NO_BACKBONE, series_hash
 
 TARGET = "target:"
-"""Prefix of the columns that hold one target's mIoU."""
+"""Prefix of the columns that hold one target's mIoU; `ece:` and others hold its other scores."""
 
 
 def to_frame(results: Iterable[RunResult]) -> pd.DataFrame:
@@ -44,6 +44,13 @@ def to_frame(results: Iterable[RunResult]) -> pd.DataFrame:
                 "trained_on": any(target.trained_on for target in spec.targets),
                 **found.summary,
                 **{TARGET + name: target.miou for name, target in found.targets.items()},
+                **{f"ece:{name}": target.ece for name, target in found.targets.items()},
+                **{
+                    f"{key}:{name}": value
+                    for name, target in found.targets.items()
+                    if target.anomaly is not None
+                    for key, value in target.anomaly._asdict().items()
+                },
                 **{key: getattr(result.cost, key) for key in COST},
             }
         )

@@ -160,7 +160,7 @@ def comma_separated(rows: Sequence[Series], published: reported.Published | None
     """
     metrics = list(SUMMARY)
     for row in rows:
-        metrics += [name for name in row.stats if name.startswith(TARGET) and name not in metrics]
+        metrics += [name for name in row.stats if ":" in name and name not in metrics]
     metrics += published.columns(published.rows, known=metrics) if published else []
     metrics += list(COST)
     stream = io.StringIO()
@@ -182,7 +182,7 @@ def comma_separated(rows: Sequence[Series], published: reported.Published | None
 
 def _one_series(runs: pd.DataFrame) -> Series:
     first = runs.iloc[0]
-    names = [str(column) for column in runs.columns if str(column).startswith(TARGET)]
+    names = [str(column) for column in runs.columns if ":" in str(column)]
     stats = {name: _stat(runs[name]) for name in (*SUMMARY, *names, *COST) if not runs[name].isna().all()}
     latency = {str(device): float(group.mean()) for device, group in runs.groupby("device")["latency_ms"]}
     return Series(
