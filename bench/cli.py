@@ -14,6 +14,7 @@ from bench import cli_data
 from bench.cli_options import (
     PROGRAM,
     AsJson,
+    Corruptions,
     DataRoot,
     DatasetsDir,
     Device,
@@ -67,6 +68,7 @@ def run(
         Path | None,
         typer.Option(help="The backbone's weights: a .safetensors or .pth file, or an `hf:` model's folder."),
     ] = None,
+    corruptions: Corruptions = None,
     data_root: DataRoot = None,
     datasets_dir: DatasetsDir = None,
     workers: Workers = None,
@@ -83,9 +85,8 @@ def run(
         from bench.resolve import resolve
         from bench.result import result_path
 
-        spec = resolve(
-            method, backbone, protocol, track, seed, cast("Precision | None", precision), sets or [], weights
-        )
+        named = (method, backbone, protocol, track, seed, cast("Precision | None", precision), sets or [], weights)
+        spec = resolve(*named, corruptions=corruptions)
         path = result_path(spec, results)
         if dry_run:
             from bench.data.for_run import missing
@@ -133,6 +134,7 @@ def evaluate(
     run: Run,
     protocol: Annotated[str | None, typer.Option(help="Targets of another protocol, with the same weights.")] = None,
     track: Annotated[str | None, typer.Option(help="Another track, with the same weights.")] = None,
+    corruptions: Corruptions = None,
     target: Annotated[list[str] | None, typer.Option(help="Only this target, now; may be given several times.")] = None,
     weights: Weights = None,
     results: Results = Path("results"),
@@ -152,8 +154,8 @@ def evaluate(
         from bench.trained import require_trained, retarget
 
         spec = find_run(run, results)
-        if protocol is not None or track is not None:
-            spec = retarget(spec, protocol, track, results)
+        if protocol is not None or track is not None or corruptions is not None:
+            spec = retarget(spec, protocol, track, results, corruptions)
         require_trained(spec, results)
         options: dict[str, Any] = {"data_root": data_root, "workers": workers, "only": target or []}
         done = _run(spec, quiet, results=results, device=device, weights=weights, **options)

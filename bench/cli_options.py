@@ -31,6 +31,9 @@ Run = Annotated[str, typer.Argument(help="A run: the beginning of its hash, its 
 Weights = Annotated[Path | None, typer.Option(help="The backbone's weights, where they are not the card's.")]
 DataRoot = Annotated[Path | None, typer.Option(help="Folder with one folder for each data set.")]
 DatasetsDir = Annotated[Path | None, typer.Option(help="Folder of data-set cards of your own.")]
+Corruptions = Annotated[
+    str | None, typer.Option(metavar="WHICH", help="common, all, L5, or NAME:SEVERITY,... in place of the protocol's.")
+]
 Workers = Annotated[int | None, typer.Option(min=1, help="Threads that read images; by default half of the cores.")]
 
 

@@ -165,7 +165,7 @@ def _samples(dataset: SegmentationDataset, target: Target, indices: range) -> li
 def _sample(dataset: SegmentationDataset, target: Target, index: int) -> Sample:
     sample = dataset[index]
     if target.corruption is not None and target.severity is not None:
-        sample = sample._replace(image=corrupt(sample.image, target.corruption, target.severity, seed=index))
+        sample = sample._replace(image=corrupt(sample.image, target.corruption, target.severity, seed=sample.name))
     return show(sample, target.view)
 
 

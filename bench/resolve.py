@@ -19,6 +19,7 @@ from bench.models import hub
 from bench.own_model import check_backbone, own_model
 from bench.protocols import Protocol, load_protocol
 from bench.protocols import names as protocol_names
+from bench.protocols.corruptions import VERSION
 from bench.registry import METHODS
 from bench.spec import NO_BACKBONE, HeadConfig, Precision, Recipe, RunSpec, Source, Target
 
@@ -58,15 +59,16 @@ def resolve(
     weights: Path | None = None,
     checkpoint: str | None = None,
     complete: bool = True,
+    corruptions: str | None = None,
 ) -> RunSpec:
     """The complete RunSpec. Raises UnknownName or UserError, in one line, for anything that does not hold.
 
     `weights` names the backbone's file, or the folder of an `hf:` model, in place of the card's own. `checkpoint` is
     the hash of a published checkpoint that is imported instead of training: head and method then have their published
     sizes, not those the protocol trains with. Without `complete`, a method's own model
-    stays unread: no protocol can name it, only `--set`.
+    stays unread: no protocol can name it, only `--set`. `corruptions` stand in for the protocol's own.
     """
-    rules = load_protocol(protocol)
+    rules = load_protocol(protocol).with_corruptions(corruptions)
     METHODS.check(method)
     card = None if backbone == NO_BACKBONE else _backbone(backbone, rules, weights)
     on_track, plugin = rules.rules(track), METHODS.get(method)
@@ -242,6 +244,7 @@ def _weights(card: BackboneCard, wanted: object, given: Path | None) -> str:
 
 
 def revisions(sources: Iterable[Source], targets: Iterable[Target]) -> dict[str, str]:
-    """Data-set card -> revision, of all that a run opens."""
+    """Data-set card -> revision, of all that a run opens, and the version of the corruptions where there are any."""
     names = {*(source.dataset for source in sources), *(target.dataset for target in targets)}
-    return {name: cards.revision(cards.load_card(name)) for name in sorted(names)}
+    found = {name: cards.revision(cards.load_card(name)) for name in sorted(names)}
+    return found | ({"corruptions": VERSION} if any(target.corruption for target in targets) else {})

@@ -51,14 +51,16 @@ def load_trained(spec: RunSpec, results: Path, weights: Path | None = None) -> S
     return segmenter.eval()
 
 
-def retarget(spec: RunSpec, protocol: str | None, track: str | None, results: Path) -> RunSpec:
-    """The run on another protocol's targets, or its own under another track, with the weights it has.
+def retarget(
+    spec: RunSpec, protocol: str | None, track: str | None, results: Path, corruptions: str | None = None
+) -> RunSpec:
+    """The run on another protocol's targets, its own under another track, or other corruptions, with the weights it has.
 
     What it was trained on stays its source, whose own targets are scored, too. Raises UnknownName, and UserError
     without its weights, and where a run of the same specification has weights of its own.
     """
     base = spec.protocol.rpartition(AT)[2]
-    rules, name = load_protocol(protocol or base), track or spec.track.name
+    rules, name = load_protocol(protocol or base).with_corruptions(corruptions), track or spec.track.name
     targets = _targets(spec, load_protocol(base), rules, name)
     # What it was trained on is what it was then, whatever has become of those data sets.
     trained_on = {source.dataset: spec.data[source.dataset] for source in spec.sources}

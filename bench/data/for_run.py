@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -91,7 +92,18 @@ def _open_targets(spec: RunSpec, wanted: Sequence[Target], data_root: Path | Non
             raise UserError(f"target {target.name} wants {target.images} images; {dataset.name} has {len(dataset)}")
         if target.corruption is not None:
             require_corruption(target.corruption)
-    return {target.name: opened[target.dataset, target.view.halve] for target in wanted}
+    found = {target.name: opened[target.dataset, target.view.halve] for target in wanted}
+    for dataset in opened.values():
+        if sum(other is dataset for other in found.values()) > 1 and _fits(dataset):
+            dataset.keep = True  # one decode for all corruptions
+    return found
+
+
+def _fits(dataset: SegmentationDataset) -> bool:
+    """Whether all its samples fit a quarter of the machine's memory, if they are as large as the first."""
+    first = dataset[0]
+    pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return len(dataset) * (first.image.nbytes + first.label.nbytes) <= pages // 4
 
 
 def _how(dataset: SegmentationDataset) -> str:

@@ -4,47 +4,16 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from bench.data.cards import load_card
 from bench.errors import DamagedFile, UnknownName, what_is_wrong
-from bench.spec import Classes, Frozen, HeadConfig, Positive, Precision, Recipe, Source, Target, Track, View
+from bench.protocols.corruptions import Corruptions, corrupted, parse
+from bench.spec import Classes, Frozen, HeadConfig, Precision, Recipe, Source, Target, Track, View
 
 FOLDER = Path(__file__).resolve().parent
-
-# Michaelis et al. 2019 (arXiv 1907.07484), as Cityscapes-C is used: four groups of four.
-COMMON_CORRUPTIONS = (
-    *("gaussian_noise", "shot_noise", "impulse_noise", "speckle_noise"),
-    *("defocus_blur", "glass_blur", "motion_blur", "gaussian_blur"),
-    *("snow", "spatter", "fog", "frost"),
-    *("brightness", "contrast", "saturate", "jpeg_compression"),
-)
-
-
-class Corruptions(Frozen):
-    """The compact table ``[corruptions]``: one target for each type, on one data set."""
-
-    dataset: str
-    types: Literal["common"] | tuple[str, ...] = "common"
-    severity: Annotated[int, Field(ge=1, le=5)] = 3
-    images: Positive | None = None
-
-    def targets(self) -> tuple[Target, ...]:
-        """One target per corruption, named after it."""
-        types = COMMON_CORRUPTIONS if self.types == "common" else self.types
-        return tuple(
-            Target(
-                name=name,
-                dataset=self.dataset,
-                group="corruption",
-                images=self.images,
-                corruption=name,
-                severity=self.severity,
-            )
-            for name in types
-        )
 
 
 class ProtocolTrack(Track):
@@ -69,6 +38,8 @@ class Protocol(Frozen):
     """Data-set cards of the training images, by name or as tables {dataset, weight}."""
     targets: tuple[Target, ...]
     corruptions: Corruptions | None = None
+    asked: tuple[Target, ...] | None = Field(default=None, exclude=True)
+    """What ``--corruptions`` puts in their place."""
     tracks: Annotated[tuple[ProtocolTrack, ...], Field(min_length=1)]
     seeds: tuple[int, ...] = (0, 1, 2)
     """The repetitions a complete entry of the leaderboard has."""
@@ -122,7 +93,22 @@ class Protocol(Frozen):
 
     def all_targets(self) -> tuple[Target, ...]:
         """The listed targets, then the expanded corruptions."""
-        return self.targets + (self.corruptions.targets() if self.corruptions else ())
+        return self.targets + (self.asked or (self.corruptions.targets() if self.corruptions else ()))
+
+    def with_corruptions(self, text: str | None) -> Protocol:
+        """The protocol with these corruptions in place of its own (see `corruptions.parse`); None changes nothing.
+
+        Of the data set that its own are of, else of Cityscapes' validation images where they are a target, else of the
+        source's own. Raises UnknownName and UserError.
+        """
+        if text is None:
+            return self
+        sets = [target.dataset for target in self.targets]
+        homes = [target.dataset for target in self.targets if target.group == "source"]
+        other = "cityscapes-val" if "cityscapes-val" in sets else homes[0]
+        dataset = self.corruptions.dataset if self.corruptions else other
+        images = self.corruptions.images if self.corruptions else None
+        return self.model_copy(update={"asked": corrupted(parse(text), dataset, images)})
 
     def track(self, name: str) -> Track:
         """The track called ``name``, as it goes into a spec. Raises UnknownName."""
