@@ -54,7 +54,7 @@ def load_trained(spec: RunSpec, results: Path, weights: Path | None = None) -> S
 def retarget(
     spec: RunSpec, protocol: str | None, track: str | None, results: Path, corruptions: str | None = None
 ) -> RunSpec:
-    """The run on another protocol's targets, its own under another track, or other corruptions, with the weights it has.
+    """The run on other targets, under another track or other corruptions, with the weights it has.
 
     What it was trained on stays its source, whose own targets are scored, too. Raises UnknownName, and UserError
     without its weights, and where a run of the same specification has weights of its own.

@@ -63,7 +63,7 @@ def test_document_has_the_promised_keys(make_result) -> None:
     result = make_result()
     whole = json.loads(json.dumps(document(result, Path("results/x.json")), allow_nan=False))
     promised = {"spec", "spec_hash", "path", "targets", "summary", "cost", "seconds", "seen_in_pretraining", "track"}
-    promised |= {"state", "missing"}
+    promised |= {"state", "missing", "corruptions"}
     assert set(whole) == promised
     assert whole["path"] == "results/x.json"
     accuracies = {"pixel_accuracy", "mean_accuracy"}

@@ -9,6 +9,7 @@ from rich.console import Group as Stack
 from rich.console import RenderableType
 from rich.table import Table
 
+from bench.report import corruptions
 from bench.report.scores import SUMMARY, Scores, TargetScore, scores
 from bench.report.seen import seen
 from bench.report.tracks import describe
@@ -56,6 +57,7 @@ def document(result: RunResult, path: Path) -> dict[str, Any]:
         "targets": {name: _plain(target) for name, target in found.targets.items()},
         "seen_in_pretraining": seen(result.spec),
         "track": describe(result.spec),
+        "corruptions": swept._asdict() if (swept := corruptions.sweep(result, found)) else None,
         "summary": found.summary,
         "cost": result.cost.model_dump(mode="json") if result.cost else None,
         "seconds": result.seconds.model_dump(mode="json"),
@@ -71,14 +73,20 @@ def render(result: RunResult) -> RenderableType:
     title += f", PARTIAL: without {', '.join(missing)}" if missing else ""
     classes = "" if spec.classes == "cityscapes-19" else f" over the classes of {spec.classes}"
     answers = set(seen(spec).values())
-    before = f"In pre-training: {answers.pop()}." if len(answers) == 1 else ""
-    return Stack(
-        f"{title} (mIoU in percent{classes})", f"{describe(spec)} {before}", _targets(result, found), "", *_cost(result)
-    )
+    before = f" In pre-training: {answers.pop()}." if len(answers) == 1 else ""
+    swept = corruptions.sweep(result, found)
+    several = swept is not None and len({s for row in swept.grid.values() for s in row}) > 1
+    parts: list[RenderableType] = [f"{title} (mIoU in percent{classes})", f"{describe(spec)}{before}"]
+    parts.append(_targets(result, found, several))
+    if swept is not None:
+        if several:
+            parts.append(corruptions.render(swept))
+        parts += [f"{what}: {_number(value)}" for what, value in corruptions.summary(swept).items()]
+    return Stack(*parts, "", *_cost(result))
 
 
-def _targets(result: RunResult, found: Scores) -> Table:
-    """A row for each target, then the summary; what is not there in any row has no column."""
+def _targets(result: RunResult, found: Scores, swept: bool) -> Table:
+    """A row for each target (but a sweep's), then the summary; what is not there in any row has no column."""
     marked = any(target.anomaly is not None for target in found.targets.values())
     trained = {target.name for target in result.spec.targets if target.trained_on}
     answers = seen(result.spec)
@@ -92,6 +100,8 @@ def _targets(result: RunResult, found: Scores) -> Table:
         table.add_column("seen before", overflow="fold")
     previous = None
     for name, target in found.targets.items():
+        if swept and target.group == "corruption":
+            continue
         if previous not in (None, target.group):
             table.add_section()
         previous = target.group

@@ -1,0 +1,124 @@
+"""What a sweep of corruptions says: by type and severity, by group, against clean images. Imports no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from rich.table import Table
+from rich.text import Text
+
+from bench.protocols.corruptions import COMMON, GROUPS, ICE, SEVERITIES
+from bench.report.scores import Scores
+from bench.result import RunResult
+
+Grid = dict[str, dict[int, float]]
+"""Corruption -> severity -> mIoU in percent."""
+WORST = 5
+
+
+class Sweep(NamedTuple):
+    """The corruptions of one run; percent, None where what it is a mean of is not complete."""
+
+    grid: Grid
+    clean: float | None
+    """mIoU on the same images as they are."""
+    at_5: float | None
+    """Mean over the sixteen at severity 5 ("L5")."""
+    over_all: float | None
+    """Mean over the sixteen and all five severities."""
+    groups: dict[str, float | None]
+    """Mean of each group of four at severity 5."""
+    drop: float | None
+    """How much of the clean mIoU is lost on average, over all that was scored."""
+
+
+def sweep(result: RunResult, found: Scores) -> Sweep | None:
+    """The corruptions that a run has scores of; None where there are none."""
+    grid: Grid = {}
+    datasets = set()
+    for target in result.spec.targets:
+        score = found.targets.get(target.name)
+        if target.corruption and target.severity and score is not None and score.miou is not None:
+            grid.setdefault(target.corruption, {})[target.severity] = score.miou
+            datasets.add(target.dataset)
+    if not grid:
+        return None
+    clean = [
+        found.targets[target.name].miou
+        for target in result.spec.targets
+        if target.dataset in datasets and target.corruption is None and target.name in found.targets
+    ]
+    whole = clean[0] if len(clean) == 1 else None
+    flat = [score for row in grid.values() for score in row.values()]
+    return Sweep(
+        grid=grid,
+        clean=whole,
+        at_5=_mean(grid, COMMON, (WORST,)),
+        over_all=_mean(grid, COMMON, SEVERITIES),
+        groups={name: _mean(grid, members, (WORST,)) for name, members in GROUPS.items()},
+        drop=100 * (1 - sum(flat) / len(flat) / whole) if whole else None,
+    )
+
+
+def relative(mine: Grid, reference: Grid) -> float | None:
+    """Mean corruption error against a reference: error over the reference's error, of each corruption, in percent.
+
+    Below 100 is better than the reference. Hendrycks and Dietterich (ICLR 2019), equation 1, with 1 - mIoU for the
+    error; over the corruptions and severities that both have, None if there are none.
+    """
+    ratios = []
+    for name in mine.keys() & reference.keys():
+        common = mine[name].keys() & reference[name].keys()
+        errors = [sum(100 - grid[name][severity] for severity in common) for grid in (mine, reference)]
+        if common and errors[1] > 0:
+            ratios.append(100 * errors[0] / errors[1])
+    return sum(ratios) / len(ratios) if ratios else None
+
+
+def render(found: Sweep) -> Table:
+    """A heat map: a row a corruption, a column a severity, green to red with the mIoU."""
+    severities = sorted({severity for row in found.grid.values() for severity in row})
+    values = [score for row in found.grid.values() for score in row.values()]
+    low, high = min(values), max([*values, found.clean or 0])
+    table = Table(title="corruptions, mIoU by severity")
+    table.add_column("corruption")
+    for severity in severities:
+        table.add_column(str(severity), justify="right")
+    groups = {name: group for group, names in GROUPS.items() for name in names} | {ICE: "weather"}
+    previous = None
+    for name, row in found.grid.items():
+        group = groups.get(name, "others")
+        if previous not in (None, group):
+            table.add_section()
+        previous = group
+        table.add_row(name, *(_cell(row.get(severity), low, high) for severity in severities))
+    return table
+
+
+def summary(found: Sweep) -> dict[str, float | None]:
+    """The sweep's figures, by their titles."""
+    titles: Mapping[str, float | None] = {
+        "clean": found.clean,
+        "16 corruptions, severity 5 (L5)": found.at_5,
+        "16 corruptions, severities 1 to 5": found.over_all,
+        **{f"{name}, severity 5": value for name, value in found.groups.items()},
+        "lost of clean, percent": found.drop,
+    }
+    return {title: value for title, value in titles.items() if value is not None}
+
+
+def _mean(grid: Grid, names: tuple[str, ...], severities: tuple[int, ...]) -> float | None:
+    """Over all of these, or nothing: a mean of other corruptions is another number."""
+    try:
+        scores = [grid[name][severity] for name in names for severity in severities]
+    except KeyError:
+        return None
+    return sum(scores) / len(scores)
+
+
+def _cell(score: float | None, low: float, high: float) -> Text:
+    if score is None:
+        return Text("-")
+    share = (score - low) / (high - low) if high > low else 1.0
+    return Text(f"{score:.1f}", style=f"black on rgb({int(255 - 100 * share)},{int(130 + 110 * share)},130)")
