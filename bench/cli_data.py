@@ -39,7 +39,7 @@ KINDS_OF_IDS = ("train-ids", "cityscapes-ids")
 def add_to(app: typer.Typer) -> None:
     """Add this module's verbs."""
     app.add_typer(data, name="data")
-    for verb in (predict, submit):
+    for verb in (predict, submit, corrupt):
         app.command()(cast("Callable[..., Any]", verb))
 
 
@@ -153,6 +153,40 @@ def submit(
         with bars(quiet) as observer:
             count = write_submission(predictor, spec, name, out, data_root, observer)
         print(f"{count} files written to {out} and read again: pack the folder and upload it")
+
+
+def corrupt(
+    name: Name,
+    corruptions: Annotated[str, typer.Option(metavar="WHICH", help="common, all, L5, or NAME:SEVERITY,...")] = "L5",
+    write: Annotated[
+        Path | None, typer.Option(help="Folder for a corrupted copy; without it only times are shown.")
+    ] = None,
+    data_root: DataRoot = None,
+    datasets_dir: DatasetsDir = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Time corruptions on a data set, and write a corrupted copy if asked; a run needs none, it corrupts on the fly."""
+    take_cards(datasets_dir)
+    with interruptible():
+        from bench.data.corrupted import time_corruptions, write_corrupted
+        from bench.data.reader import open_dataset
+        from bench.protocols.corruptions import parse
+
+        pairs, dataset = parse(corruptions), open_dataset(name, data_root=data_root)
+        if write is not None:
+            with bars(quiet) as observer:
+                written = write_corrupted(dataset, pairs, write, observer)
+            print(f"{written} images written to {write}, {len(dataset) * len(pairs)} are there")
+            return
+        costs = time_corruptions(dataset, pairs)
+        if as_json:
+            print_json([cost._asdict() for cost in costs])
+        else:
+            rows = [cost._asdict() for cost in costs]
+            print_rows(rows, ("name", "severity", "milliseconds"))
+            total = sum(cost.milliseconds for cost in costs) * len(dataset) / 1e3
+            print(f"all {len(costs)} on {len(dataset)} images: {total:.0f} s of one core")
 
 
 def _predictor(run: str, results: Path, weights: Path | None, device: str) -> tuple[RunSpec, Predictor]:
