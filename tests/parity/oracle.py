@@ -1,4 +1,4 @@
-"""The imagecorruptions package (1.1.2, Apache-2.0) as it is published, made to run on current libraries. For tests only.
+"""imagecorruptions (1.1.2, Apache-2.0) as it is published, made to run on current libraries. For tests and benchmarks.
 
 What the shim changes, and nothing else: setuptools no longer has pkg_resources; scikit-image's `gaussian` takes
 `channel_axis`, not `multichannel`; NumPy has no `float_`; scikit-image's `random_noise` draws from a generator of its
