@@ -1,23 +1,27 @@
 """Common image corruptions: the 19 of ImageNet-C (Hendrycks and Dietterich, ICLR 2019), for images of any size.
 
 Names and strengths are those of the imagecorruptions package (Michaelis et al. 2019, arXiv 1907.07484),
-with which Cityscapes-C is made; random numbers are drawn otherwise, so single pixels differ.
+with which Cityscapes-C is made, and so are their results: without chance to one grey level, with it in distribution
+(tests/parity). The package's defects, each named where it is, are kept so that scores stay comparable.
 """
 
 from __future__ import annotations
 
+import hashlib
 import zlib
 from collections.abc import Callable
 from typing import Final
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
 from bench.data.corruptions import blur, digital, noise, weather
+from bench.data.corruptions.pixels import finish
 from bench.errors import UnknownName, UserError
 
 Image = npt.NDArray[np.uint8]
-_Corruption = Callable[[Image, int, np.random.Generator], npt.NDArray[np.floating]]
+_Corruption = Callable[[Image, int, np.random.Generator], Image | npt.NDArray[np.floating]]
 
 GROUPS: Final[dict[str, tuple[str, ...]]] = {
     "noise": ("gaussian_noise", "shot_noise", "impulse_noise", "speckle_noise"),
@@ -53,11 +57,17 @@ NAMES: Final = tuple(_FUNCTIONS)
 """All 19."""
 
 
-def corrupt(image: Image, name: str, severity: int, seed: int) -> Image:
-    """Corrupt an RGB image (H, W, 3) uint8; the result is of the same form and a function of the arguments.
+def corrupt(image: Image, name: str, severity: int, seed: int | str) -> Image:
+    """Corrupt an RGB image (H, W, 3) or a grey one (H, W), uint8; the result is of the same form, and new.
 
-    `severity` is 1 to 5, or 0 for an unchanged copy. Raises UnknownName for a name that is none of
-    the 19, and UserError for another severity, type or shape.
+    `severity` is 1 to 5, or 0 for an unchanged copy. The result is a function of the arguments: no thread, order,
+    batch or global generator comes in. `seed` is a whole number from 0 on or the name of the image (any string), so
+    that every image of a set has its own noise. Noise is the same to the byte on every platform; what OpenCV or libm
+    computes in floats may differ by a level in a few pixels between kinds of CPU and versions.
+
+    A grey image is corrupted as three equal channels, as in the package, which returns those; here it comes back as
+    the luma of the result, and after noise, which differs between the channels, as the first.
+    Raises UnknownName for a name that is none of the 19, and UserError for another severity, seed, type or shape.
     """
     require_corruption(name)
     if severity not in range(6):
@@ -65,13 +75,25 @@ def corrupt(image: Image, name: str, severity: int, seed: int) -> Image:
     if not isinstance(image, np.ndarray) or image.dtype != np.uint8:
         kind = getattr(image, "dtype", type(image).__name__)
         raise UserError(f"a corruption wants a uint8 image, not {kind}")
-    if image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
-        raise UserError(f"a corruption wants an RGB image (H, W, 3), not of shape {image.shape}")
+    if image.ndim not in (2, 3) or image.shape[2:] not in ((), (3,)) or image.size == 0:
+        raise UserError(f"a corruption wants an RGB image (H, W, 3) or a grey one (H, W), not of shape {image.shape}")
+    rng = np.random.default_rng((seed_number(seed), severity, zlib.crc32(name.encode())))
     if severity == 0:
         return image.copy()
-    rng = np.random.default_rng((seed, severity, zlib.crc32(name.encode())))
-    values = _FUNCTIONS[name](np.ascontiguousarray(image), severity, rng)
-    return np.clip(values, 0, 255).astype(np.uint8)  # rounds towards zero, as the package does
+    coloured = np.ascontiguousarray(image if image.ndim == 3 else np.stack((image,) * 3, axis=-1))
+    result = finish(_FUNCTIONS[name](coloured, severity, rng))
+    if image.ndim == 3:
+        return result
+    return result[..., 0].copy() if name in GROUPS["noise"] else np.asarray(cv2.cvtColor(result, cv2.COLOR_RGB2GRAY))
+
+
+def seed_number(seed: int | str) -> int:
+    """A seed as a number; strings by the first 16 bytes of their SHA-256. Raises UserError for any other kind."""
+    if isinstance(seed, str):
+        return int.from_bytes(hashlib.sha256(seed.encode()).digest()[:16], "little")
+    if not isinstance(seed, int | np.integer) or seed < 0:
+        raise UserError(f"seed of a corruption is a whole number from 0 on or the name of an image, not {seed!r}")
+    return int(seed)
 
 
 def require_corruption(name: str) -> None:
