@@ -7,9 +7,11 @@ import importlib.util
 from pathlib import Path
 from types import ModuleType
 
+import cv2
 import pytest
 from setuptools import find_packages
 
+from bench.data.corruptions import NAMES
 from methods.mmseg import library
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -39,6 +41,34 @@ def test_counting_is_the_same_and_its_ratio_printed(
     monkeypatch.setattr(benchmark, "ours", lambda maps: benchmark.Counts(*maps, maps.label))
     with pytest.raises(AssertionError, match="counts otherwise"):
         benchmark.counting(48, 70, 1)
+
+
+@pytest.mark.skipif(
+    any(importlib.util.find_spec(name) is None for name in ("imagecorruptions", "skimage")),
+    reason="imagecorruptions is not installed: pip install -e '.[corruptions]'",
+)
+def test_corruptions_are_timed_and_weighed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.syspath_prepend(ROOT)
+    module = importlib.import_module("benchmarks.corruptions")
+    monkeypatch.setattr("sys.argv", ["corruptions", "--size", "40x64", "--rounds", "1"])
+    threads = cv2.getNumThreads()
+    try:
+        module.main()
+    finally:
+        cv2.setNumThreads(threads)
+    lines = [
+        line for line in capsys.readouterr().out.splitlines() if not line.startswith("ValueError")
+    ]  # the package's
+    assert lines[0] == "one image of 40 x 64, severity 3, CPU, 1 threads"
+    assert [line.split()[0] for line in lines[2:-2]] == list(NAMES)
+    for line in lines[2:-2]:
+        ours, theirs, ratio, memory = map(float, line.split()[1:])
+        assert min(ours, theirs, ratio) >= 0
+        assert memory > 0.24  # the result alone is a quarter of the image in float32
+    rows = [module.Row(name, 2.0, 30.0, 1.0) for name in ("fog", "glass_blur", "zoom_blur")]
+    total, without = module.table(rows).splitlines()[-2:]
+    assert total.split()[-3:] == ["4.0", "60.0", "15.0"]  # zoom_blur is none of the 16
+    assert without.split()[-3:] == ["2.0", "30.0", "15.0"]
 
 
 def test_benchmarks_are_not_packaged() -> None:
