@@ -60,8 +60,8 @@ HASHES = {
     "gaussian_blur": "74fe21ef73ab5deb",
     "zoom_blur": "4602d27dee21a11b",
 }
-"""SHA-256 of the bytes at severity 3, first 16 digits. Noise and the sums in float64 are the same on every platform as
-far as exp() is; defocus_blur is OpenCV's float32, zoom_blur numba's: another CPU may round a pixel otherwise."""
+"""SHA-256 of the bytes at severity 3, first 16 digits. Noise is whole numbers and the same on every platform; in blur
+the weights come of exp(), sin() and OpenCV's kernel of the rim, whose last bit another platform may have otherwise."""
 
 
 def fixed_picture() -> np.ndarray:

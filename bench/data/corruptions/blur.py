@@ -12,18 +12,15 @@ from collections.abc import Iterable
 from typing import Final
 
 import cv2
-import numba
 import numpy as np
 import numpy.typing as npt
 
-from bench.data.corruptions.pixels import Draws, Floats, Image, draws, to_bytes
+from bench.data.corruptions import loops
+from bench.data.corruptions.loops import Doubles, Offsets, Values
+from bench.data.corruptions.pixels import Floats, Image, draws, to_bytes
 
 GLASS: Final = ((0.7, 1, 2), (0.9, 2, 1), (1.0, 2, 3), (1.1, 3, 2), (1.5, 4, 2))
 """Per severity: standard deviation of the two blurs, reach of the moves, rounds of them."""
-Values = npt.NDArray[np.integer | np.floating]
-"""uint8 or float32"""
-Doubles = npt.NDArray[np.float64]
-Offsets = npt.NDArray[np.int64]
 GUARD: Final = 1e-3
 """Levels added before the fraction is cut off, against rounding errors: float32 sums are exact to about 1e-4."""
 
@@ -41,12 +38,18 @@ def defocus_blur(image: Image, severity: int, rng: np.random.Generator) -> Image
     add up to a rounding error less than 1, so that flat areas come out one level darker.
     """
     weights = disc(severity)
+    quarter = weights[len(weights) // 2 :, len(weights) // 2 :]
+    quarter = np.ascontiguousarray(quarter[quarter[0] > 0][:, quarter[0] > 0].T)
+    reach, height, channels = len(quarter) - 1, image.shape[0], image.shape[2]
+    mirrored = cv2.copyMakeBorder(image, reach, reach, reach, reach, cv2.BORDER_REFLECT_101)
     guard = -GUARD if weights.sum(dtype=np.float64) < 1 else 0.0
-    return to_bytes(np.asarray(cv2.filter2D(image, cv2.CV_32F, weights)), guard)
+    out = np.empty_like(image)
+    loops.defocus(np.asarray(mirrored).reshape(len(mirrored), -1), quarter, channels, guard, out.reshape(height, -1))
+    return out
 
 
 def disc(severity: int) -> npt.NDArray[np.float32]:
-    """Weights of defocus_blur, square."""
+    """Weights of defocus_blur, square and the same in all four quarters."""
     radius, rim = ((3, 0.1), (4, 0.5), (6, 0.5), (8, 0.5), (10, 0.5))[severity - 1]
     reach = max(8, radius)
     rows, columns = np.mgrid[-reach : reach + 1, -reach : reach + 1]
@@ -77,7 +80,7 @@ def glass(image: Image, severity: int, rounds: Iterable[Image]) -> Image:
 def _moves(count: int, reach: int, rng: np.random.Generator) -> Image:
     """Equally likely moves, to within 1 in 1,800."""
     chosen = np.empty(count, np.uint8)
-    _scale(draws(count, rng), (2 * reach) ** 2, chosen)
+    loops.scale(draws(count, rng), (2 * reach) ** 2, chosen)
     return chosen
 
 
@@ -89,7 +92,7 @@ def displace(pixels: Image, moves: Image, reach: int) -> None:
     height, width, channels = pixels.shape
     near = np.arange(-reach, reach)
     offsets = ((near[:, None] * width + near[None, :]) * channels).reshape(-1)
-    _displace(pixels.reshape(-1), moves, offsets, reach, (height, width, channels))
+    loops.displace(pixels.reshape(-1), moves, offsets, reach, (height, width, channels))
 
 
 def motion_blur(image: Image, severity: int, rng: np.random.Generator) -> Image:
@@ -113,7 +116,7 @@ def zoom_blur(image: Image, severity: int, rng: np.random.Generator) -> Image:
 
 def smooth(values: Values, sigma: float) -> Floats:
     """Gaussian of `sigma` pixels, cut at 4 sigma, edges repeated; (H, W) or (H, W, C) uint8 or float32 -> float32."""
-    kernel = _gaussian(sigma).astype(np.float32)
+    kernel = gaussian_weights(sigma).astype(np.float32)
     kernel = np.concatenate((kernel[:0:-1], kernel))
     return np.asarray(cv2.sepFilter2D(values, cv2.CV_32F, kernel, kernel, borderType=cv2.BORDER_REPLICATE))
 
@@ -122,12 +125,14 @@ def _smoothed(image: Image, sigma: float) -> Image:
     """Like `smooth`, in bytes, to the last bit what scipy makes of it in float64."""
     height, _, channels = image.shape
     out = np.empty_like(image)
-    _smooth(image.reshape(height, -1), np.arange(256) / 255.0, _gaussian(sigma), channels, out.reshape(height, -1))
+    loops.smooth(
+        image.reshape(height, -1), np.arange(256) / 255.0, gaussian_weights(sigma), channels, out.reshape(height, -1)
+    )
     return out
 
 
-def _gaussian(sigma: float) -> Doubles:
-    """Weights by distance."""
+def gaussian_weights(sigma: float) -> Doubles:
+    """Weights by distance, 0 to 4 sigma, of which all but the first stand on both sides."""
     radius = int(4 * sigma + 0.5)
     weights = np.exp(-0.5 / sigma**2 * np.arange(-radius, radius + 1) ** 2)
     return np.asarray(weights / weights.sum())[radius:]
@@ -159,7 +164,7 @@ def _trail(values: Values, radius: int, sigma: float, angle: float, out: Values)
     kept = moves[: beyond[0]] if len(beyond) else moves
     (top, left), (bottom, right) = -kept.min(0), kept.max(0)
     padded = cv2.copyMakeBorder(values, top, bottom, left, right, cv2.BORDER_REPLICATE)
-    _sum_copies(
+    loops.sum_copies(
         np.ascontiguousarray(padded).reshape(height + top + bottom, -1),
         kept[:, 0] + top,
         (kept[:, 1] + left) * channels,
@@ -185,7 +190,7 @@ def _add_zoom_of(values: Values, factor: float, total: Floats) -> None:
     rows, row_shares = _sources(height, factor)
     columns, column_shares = _sources(width, factor)
     first = (columns[:, None] * channels + np.arange(channels)).reshape(-1)
-    _add_zoom(
+    loops.add_zoom(
         np.ascontiguousarray(values).reshape(height, -1),
         rows,
         row_shares,
@@ -208,113 +213,3 @@ def _sources(length: int, factor: float) -> tuple[Offsets, npt.NDArray[np.float3
     first = np.minimum(places.astype(np.int64), max(inner - 2, 0))
     shares = (places - first).astype(np.float32)
     return first + (length - inner) // 2, shares
-
-
-@numba.njit(cache=True, nogil=True)
-def _smooth(values: Image, levels: Doubles, weights: Doubles, channels: int, out: Image) -> None:
-    """Down the columns, then along the row; from the farthest pair to the nearest, in scipy's order."""
-    height, width = values.shape
-    radius = len(weights) - 1
-    margin, kept = radius * channels, 2 * radius + 1
-    near = np.empty((kept, width))  # the rows around, in turn
-    line, total = np.empty(width + 2 * margin), np.empty(width)
-    middle = line[margin : margin + width]
-    for entering in range(height + radius):
-        if entering < height:
-            for i in range(width):
-                near[entering % kept, i] = levels[values[entering, i]]
-        row = entering - radius
-        if row < 0:
-            continue
-        middle[:] = near[row % kept] * weights[0]
-        for far in range(radius, 0, -1):
-            _add_pair(near[max(row - far, 0) % kept], near[min(row + far, height - 1) % kept], weights[far], middle)
-        for i in range(margin):
-            line[i] = middle[i % channels]
-            line[margin + width + i] = middle[width - channels + i % channels]
-        total[:] = middle * weights[0]
-        for far in range(radius, 0, -1):
-            start = margin - far * channels
-            _add_pair(line[start:], line[start + 2 * far * channels :], weights[far], total)
-        for i in range(width):
-            out[row, i] = np.uint8(min(max(total[i], 0.0), 1.0) * 255)
-
-
-@numba.njit(cache=True, nogil=True)
-def _add_pair(one: Doubles, other: Doubles, weight: float, total: Doubles) -> None:
-    for i in range(len(total)):
-        total[i] += (one[i] + other[i]) * weight
-
-
-@numba.njit(cache=True, nogil=True)
-def _scale(numbers: Draws, below: int, out: Image) -> None:
-    for i in range(len(out)):
-        out[i] = np.uint8(np.uint32(numbers[i]) * np.uint32(below) >> np.uint32(16))
-
-
-@numba.njit(cache=True, nogil=True)
-def _displace(pixels: Image, moves: Image, offsets: Offsets, reach: int, shape: tuple[int, int, int]) -> None:
-    height, width, channels = shape
-    for row in range(height - reach, reach, -1):
-        for column in range(width - reach, reach, -1):
-            pixel = row * width + column
-            here = pixel * channels
-            there = here + offsets[moves[pixel]]
-            for channel in range(channels):
-                pixels[here + channel] = pixels[there + channel]
-
-
-@numba.njit(cache=True, nogil=True)
-def _sum_copies(values: Values, rows: Offsets, columns: Offsets, weights: Doubles, out: Values) -> None:
-    """Weighted sum of windows of `values` that begin at (row, column), in blocks that stay in the cache."""
-    height, width = out.shape
-    block = np.empty(min(2048, width))
-    for row in range(height):
-        for begin in range(0, width, 2048):
-            total = block[: min(2048, width - begin)]
-            total[:] = 0
-            for copy in range(len(rows)):
-                start = begin + columns[copy]
-                source = values[row + rows[copy], start : start + len(total)]
-                weight = weights[copy]
-                for i in range(len(total)):
-                    total[i] += weight * source[i]
-            for i in range(len(total)):
-                out[row, begin + i] = total[i]
-
-
-@numba.njit(cache=True, nogil=True)
-def _add_zoom(
-    values: Values,
-    rows: Offsets,
-    row_shares: Floats,
-    columns: Offsets,
-    column_shares: Floats,
-    channels: int,
-    total: Floats,
-) -> None:
-    """Add the bilinear sample of `values` at the given rows and columns; each row is stretched once."""
-    height, width = len(rows), len(columns)
-    last = len(values) - 1
-    upper, lower = np.empty(width, np.float32), np.empty(width, np.float32)
-    here = -2
-    for row in range(height):
-        if rows[row] == here + 1:
-            upper, lower = lower, upper
-            _stretch(values[min(rows[row] + 1, last)], columns, column_shares, channels, lower)
-        elif rows[row] != here:
-            _stretch(values[rows[row]], columns, column_shares, channels, upper)
-            _stretch(values[min(rows[row] + 1, last)], columns, column_shares, channels, lower)
-        here = rows[row]
-        share = row_shares[row]
-        for i in range(width):
-            total[row, i] += upper[i] + share * (lower[i] - upper[i])
-
-
-@numba.njit(cache=True, nogil=True)
-def _stretch(values: Values, columns: Offsets, shares: Floats, channels: int, out: Floats) -> None:
-    last = len(values) - 1
-    for i in range(len(out)):
-        one = np.float32(values[columns[i]])
-        other = np.float32(values[min(columns[i] + channels, last)])
-        out[i] = one + shares[i] * (other - one)
