@@ -55,6 +55,7 @@ _FUNCTIONS: Final[dict[str, _Corruption]] = {
 }
 NAMES: Final = tuple(_FUNCTIONS)
 """All 19."""
+_FUNCTIONS["ice"] = weather.ice  # frost without a package; corrupt() takes it, sets of corruptions do not hold it
 
 
 def corrupt(image: Image, name: str, severity: int, seed: int | str) -> Image:

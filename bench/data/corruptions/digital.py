@@ -1,7 +1,7 @@
 """Digital: every function takes an RGB image (H, W, 3) uint8 and gives one, cut to 0..255, fractions dropped.
 
-As imagecorruptions 1.1.2 does it: the first four and `pixelate` are its bits (tests/parity/test_corruptions_digital.py),
-`jpeg_compression` and `pixelate` because the same Pillow makes them. Only `elastic_transform` draws.
+As imagecorruptions 1.1.2 does it, to the bit (tests/parity/test_corruptions_digital.py): `jpeg_compression` and
+`pixelate` because the same Pillow makes them. Only `elastic_transform` draws; from equal draws it makes equal pictures.
 """
 
 from __future__ import annotations
