@@ -14,7 +14,7 @@ import pytest
 from bench.data import corruptions
 from bench.data.corruptions import COMMON, GROUPS, NAMES, corrupt
 from bench.errors import BenchError, UnknownName
-from bench.protocols import COMMON_CORRUPTIONS
+from bench.protocols.corruptions import ICE, KNOWN
 
 
 def picture(height: int = 64, width: int = 96) -> np.ndarray:
@@ -32,7 +32,7 @@ def test_names() -> None:
     assert len(NAMES) == len(set(NAMES)) == 19
     assert len(COMMON) == 16
     assert {len(group) for group in GROUPS.values()} == {4}
-    assert COMMON == COMMON_CORRUPTIONS
+    assert set(KNOWN) == {*NAMES, ICE}
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -10,7 +10,6 @@ import pytest
 from bench import protocols
 from bench import resolve as module
 from bench.data import cards
-from bench.data.corruptions import COMMON
 from bench.errors import BenchError, DamagedFile, PrerequisiteError, UnknownName, UserError
 from bench.models import hub
 from bench.protocols import load_protocol
@@ -160,10 +159,6 @@ def test_every_protocol_resolves_with_every_method(name: str) -> None:
             spec = resolve(method, backbone, name, rules.tracks[0].name, sets=[RANDOM])
             assert "source" in [target.group for target in spec.targets]
     assert set(rules.methods) <= set(METHODS.names())
-
-
-def test_the_common_corruptions_are_the_engines() -> None:
-    assert tuple(COMMON) == protocols.COMMON_CORRUPTIONS
 
 
 @pytest.mark.parametrize(

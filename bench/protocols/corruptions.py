@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal, NamedTuple
 
 from pydantic import Field
@@ -90,8 +91,7 @@ def parse(text: str) -> list[Corrupted]:
 
 
 def _severities(text: str, piece: str) -> range:
-    first, _, last = (text or "1-5").partition("-")
-    ends = (first, last or first)
-    if not all(end in ("1", "2", "3", "4", "5") for end in ends) or ends[0] > ends[1]:
+    match = re.fullmatch("([1-5])(?:-([1-5]))?", text or "1-5")
+    if match is None or (match[2] or match[1]) < match[1]:
         raise UserError(f"--corruptions {piece!r}: severities are 1 to 5, as in {HELP}")
-    return range(int(ends[0]), int(ends[1]) + 1)
+    return range(int(match[1]), int(match[2] or match[1]) + 1)

@@ -19,18 +19,12 @@ import numpy.typing as npt
 from bench.data.corruptions import blur, digital, noise, weather
 from bench.data.corruptions.pixels import finish
 from bench.errors import UnknownName, UserError
+from bench.protocols.corruptions import COMMON, GROUPS
+
+__all__ = ["COMMON", "GROUPS", "NAMES", "corrupt", "require_corruption", "seed_number"]
 
 Image = npt.NDArray[np.uint8]
 _Corruption = Callable[[Image, int, np.random.Generator], Image | npt.NDArray[np.floating]]
-
-GROUPS: Final[dict[str, tuple[str, ...]]] = {
-    "noise": ("gaussian_noise", "shot_noise", "impulse_noise", "speckle_noise"),
-    "blur": ("defocus_blur", "glass_blur", "motion_blur", "gaussian_blur"),
-    "weather": ("snow", "spatter", "fog", "frost"),
-    "digital": ("brightness", "contrast", "saturate", "jpeg_compression"),
-}
-COMMON: Final = tuple(name for group in GROUPS.values() for name in group)
-"""The 16 of Cityscapes-C, four groups of four."""
 
 _FUNCTIONS: Final[dict[str, _Corruption]] = {
     "gaussian_noise": noise.gaussian_noise,
