@@ -235,6 +235,8 @@ def report(
     results: Results = Path("results"),
     strict: Annotated[bool, typer.Option("--strict", help="Exit 1 when a result file is damaged.")] = False,
     reported: Annotated[bool, typer.Option("--reported", help="With published figures, marked and unranked.")] = False,
+    reference: Annotated[str | None, typer.Option(help="A method: corruption errors relative to its own.")] = None,
+    heatmap: Annotated[Path | None, typer.Option(help="Picture (.png, .svg, .pdf) of the corruptions' scores.")] = None,
 ) -> None:
     """Make leaderboard.md and leaderboard.csv from the result files."""
     from bench.report.tables import write_leaderboard
@@ -255,8 +257,14 @@ def report(
         raise UserError(
             f"no result files below {results}: make one with `{PROGRAM} run --method rein --backbone eva02`"
         )
-    for path in write_leaderboard(loaded.results, results, published):
+    for path in write_leaderboard(loaded.results, results, published, reference):
         print(path)
+    if heatmap is not None:
+        from bench.report.heatmap import draw
+        from bench.report.tables import series
+
+        for path in draw(series(loaded.results), heatmap):
+            print(path)
     if strict and problems:
         raise typer.Exit(1)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from rich.table import Table
@@ -74,6 +74,19 @@ def relative(mine: Grid, reference: Grid) -> float | None:
         if common and errors[1] > 0:
             ratios.append(100 * errors[0] / errors[1])
     return sum(ratios) / len(ratios) if ratios else None
+
+
+def mean_grid(grids: Sequence[Grid]) -> Grid:
+    """The mean of repetitions, of what all of them have."""
+    first, *others = grids
+    return {
+        name: {
+            severity: sum(grid[name][severity] for grid in grids) / len(grids)
+            for severity in row
+            if all(severity in grid.get(name, {}) for grid in others)
+        }
+        for name, row in first.items()
+    }
 
 
 def render(found: Sweep) -> Table:

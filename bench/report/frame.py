@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from bench.report.corruptions import sweep
 from bench.report.scores import scores
 from bench.report.seen import in_short
 from bench.report.single import COST
@@ -41,6 +42,7 @@ def to_frame(results: Iterable[RunResult]) -> pd.DataFrame:
                 "seed": spec.seed,
                 "device": result.provenance.device_name,
                 "seen": in_short(spec),
+                "grid": swept.grid if (swept := sweep(result, found)) else {},
                 "trained_on": any(target.trained_on for target in spec.targets),
                 **found.summary,
                 **{TARGET + name: target.miou for name, target in found.targets.items()},

@@ -13,8 +13,9 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from bench.errors import PrerequisiteError
+from bench.errors import PrerequisiteError, UnknownName
 from bench.report import reported
+from bench.report.corruptions import Grid, mean_grid, relative
 from bench.report.frame import TARGET, targets_of, to_frame
 from bench.report.scores import SUMMARY
 from bench.report.single import COST, backbone_title
@@ -52,8 +53,11 @@ class Series(NamedTuple):
     """Which targets the backbone's pre-training saw."""
     trained_on: bool
     """Whether the source's score is one on images that are trained on."""
+    grid: Grid
+    """Of its corruptions."""
 
 
+RELATIVE = "relative_corruption_error"
 SHOWN = ("unseen", "weather", "reliability")
 """The groups whose targets have columns of their own."""
 RANKED_BY = ("unseen_mean", "weather_mean", "corruption_mean", "reliability_mean")
@@ -63,13 +67,16 @@ KEYS = ("protocol", "track", "backbone", "method", "variant", "weights")
 
 
 def write_leaderboard(
-    results: Sequence[RunResult], root: Path, published: reported.Published | None = None
+    results: Sequence[RunResult], root: Path, published: reported.Published | None = None, reference: str | None = None
 ) -> list[Path]:
     """Write both files below ``root``, with published figures if given; returns their paths.
 
-    Raises PrerequisiteError when it cannot.
+    With a `reference` method, each row has its corruption error relative to that method's on the same backbone.
+    Raises PrerequisiteError when it cannot, UnknownName for a reference that no row is of.
     """
     rows = series(results)
+    if reference is not None:
+        rows = _against(rows, reference)
     texts = {
         "leaderboard.md": markdown(rows, results, published),
         "leaderboard.csv": comma_separated(rows, published),
@@ -126,10 +133,28 @@ def markdown(rows: Sequence[Series], results: Sequence[RunResult], published: re
     return "".join(parts)
 
 
+def _against(rows: Sequence[Series], reference: str) -> list[Series]:
+    """The rows with their corruption error relative to the reference's row of the same protocol, track and backbone."""
+    if reference not in {row.keys["method"] for row in rows}:
+        raise UnknownName("reference method", reference, {row.keys["method"] for row in rows})
+    same = ("protocol", "track", "backbone", "weights")
+    grids = {
+        tuple(row.keys[key] for key in same): row.grid
+        for row in rows
+        if row.keys["method"] == reference and not row.keys["variant"]
+    }
+    found = []
+    for row in rows:
+        error = relative(row.grid, grids.get(tuple(row.keys[key] for key in same), {}))
+        stats = row.stats if error is None else row.stats | {RELATIVE: Stat(error, math.nan)}
+        found.append(row._replace(stats=stats))
+    return found
+
+
 def _columns(rows: Sequence[Series], groups: dict[str, list[str]]) -> list[str]:
     """What any row has: the source, the targets after the mean that they make, then the other means."""
     columns = []
-    for key in SUMMARY:
+    for key in (*SUMMARY, RELATIVE):
         if any(key in row.stats for row in rows):
             columns.append(key)
             group = key.removesuffix("_mean")
@@ -162,6 +187,7 @@ def comma_separated(rows: Sequence[Series], published: reported.Published | None
     for row in rows:
         metrics += [name for name in row.stats if ":" in name and name not in metrics]
     metrics += published.columns(published.rows, known=metrics) if published else []
+    metrics += [RELATIVE] if any(RELATIVE in row.stats for row in rows) else []
     metrics += list(COST)
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
@@ -193,6 +219,7 @@ def _one_series(runs: pd.DataFrame) -> Series:
         latency=latency,
         seen=str(first["seen"]),
         trained_on=bool(first["trained_on"]),
+        grid=mean_grid(list(runs["grid"])),
     )
 
 
