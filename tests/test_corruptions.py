@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
+import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -87,6 +88,29 @@ def test_order_threads_layout_and_the_global_generator_do_not_matter() -> None:
     turned = np.asfortranarray(image)
     for name in NAMES:
         np.testing.assert_array_equal(corrupt(turned, name, 2, 1), corrupt(image, name, 2, 1))
+
+
+@pytest.mark.parametrize("name", [*GROUPS["noise"], *GROUPS["blur"], "zoom_blur"])
+def test_peak_memory_is_at_most_that_of_two_float_images(name: str) -> None:
+    """Beside the image; as tracemalloc sees it, which is all that NumPy holds. A batch of workers has to fit."""
+    image = picture(256, 512)
+    for severity in (1, 5):
+        corrupt(image, name, severity, 0)  # tables and compilation
+        tracemalloc.start()
+        try:
+            corrupt(image, name, severity, 0)
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+        assert image.nbytes <= peak <= 2.1 * 4 * image.nbytes
+
+
+def test_an_image_may_be_read_only() -> None:
+    image = fixed_picture()
+    locked = fixed_picture()
+    locked.flags.writeable = False
+    for name in NAMES:
+        np.testing.assert_array_equal(corrupt(locked, name, 1, 0), corrupt(image, name, 1, 0))
 
 
 def test_names_of_images_are_seeds() -> None:
@@ -181,6 +205,8 @@ def test_motion_blur_trails_away_from_the_edge() -> None:
         {"severity": -1},
         {"image": np.zeros((8, 8, 3))},
         {"severity": None},
+        {"severity": 3.0},
+        {"severity": "3"},
         {"seed": -1},
         {"seed": 1.5},
         {"seed": None},

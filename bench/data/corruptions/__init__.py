@@ -65,8 +65,7 @@ def corrupt(image: Image, name: str, severity: int, seed: int | str) -> Image:
     Raises UnknownName for a name that is none of the 19, and UserError for another severity, seed, type or shape.
     """
     require_corruption(name)
-    if severity not in range(6):
-        raise UserError(f"severity of a corruption is 0 to 5, not {severity!r}")
+    require_severity(severity)
     if not isinstance(image, np.ndarray) or image.dtype != np.uint8:
         kind = getattr(image, "dtype", type(image).__name__)
         raise UserError(f"a corruption wants a uint8 image, not {kind}")
@@ -75,7 +74,9 @@ def corrupt(image: Image, name: str, severity: int, seed: int | str) -> Image:
     rng = np.random.default_rng((seed_number(seed), severity, zlib.crc32(name.encode())))
     if severity == 0:
         return image.copy()
-    coloured = np.ascontiguousarray(image if image.ndim == 3 else np.stack((image,) * 3, axis=-1))
+    coloured = image if image.ndim == 3 else np.stack((image,) * 3, axis=-1)
+    # Writeable, though nothing is written: numba would compile its loops once more for arrays that are not.
+    coloured = np.require(coloured, requirements=("C", "W"))
     result = finish(_FUNCTIONS[name](coloured, severity, rng))
     if image.ndim == 3:
         return result
@@ -89,6 +90,12 @@ def seed_number(seed: int | str) -> int:
     if not isinstance(seed, int | np.integer) or seed < 0:
         raise UserError(f"seed of a corruption is a whole number from 0 on or the name of an image, not {seed!r}")
     return int(seed)
+
+
+def require_severity(severity: int) -> None:
+    """Raise UserError unless `severity` is a whole number from 0 to 5."""
+    if not isinstance(severity, int | np.integer) or severity not in range(6):
+        raise UserError(f"severity of a corruption is 0 to 5, a whole number, not {severity!r}")
 
 
 def require_corruption(name: str) -> None:

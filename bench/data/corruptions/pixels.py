@@ -18,8 +18,10 @@ def draws(count: int, rng: np.random.Generator) -> Draws:
 
 
 def finish(values: Image | Floats) -> Image:
-    """Bytes as they are; floats clipped and cut."""
-    return np.asarray(values, np.uint8) if values.dtype == np.uint8 else to_bytes(np.asarray(values, np.float32))
+    """Bytes as they are; floats, of either width, clipped and cut."""
+    if values.dtype == np.uint8:
+        return np.asarray(values, np.uint8)
+    return to_bytes(np.asarray(values, values.dtype if values.dtype == np.float64 else np.float32))
 
 
 def to_bytes(values: Floats, guard: float = 0.0) -> Image:

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from bench.data.corruptions import blur, corrupt, require_corruption
+from bench.data.corruptions import blur, corrupt, require_corruption, require_severity
 from bench.errors import UserError
 
 _Corruption = Callable[[Tensor, int], Tensor]
@@ -26,8 +26,7 @@ def corrupt_batch(images: Tensor, name: str, severity: int, seeds: Sequence[int 
     Raises UnknownName and UserError as `corrupt` does, also where the number of seeds is not that of the images.
     """
     require_corruption(name)
-    if severity not in range(6):
-        raise UserError(f"severity of a corruption is 0 to 5, not {severity!r}")
+    require_severity(severity)
     if images.dtype != torch.uint8 or images.ndim != 4 or images.shape[1] != 3 or not images.numel():
         raise UserError(f"corrupt_batch wants uint8 (B, 3, H, W), not {images.dtype} of shape {tuple(images.shape)}")
     if len(seeds) != len(images):
