@@ -1,8 +1,9 @@
-"""The places of the embedded world: one source, three unseen cities, four weathers, and the wide world."""
+"""The places of the embedded world: a source, three unseen cities, four weathers and their ladders, the wide world."""
 
 from dataclasses import dataclass, replace
 
 from bench.data.streets.cities import GAME, GRID, HARBOUR, HILLS, TOWN
+from bench.data.streets.ladder import LADDER
 from bench.data.streets.layout import Layout
 from bench.data.streets.style import Style
 from bench.data.streets.wild import WILD, WILD_LAYOUT
@@ -17,6 +18,7 @@ class Domain:
     layout: Layout
     style: Style
     streets: str = ""  # places with the same name here have the very same streets, whatever their weather
+    look: str = ""  # and with the same name here, the same draws of light, colours and camera from their styles
 
 
 TOWN_LAYOUT = Layout(
@@ -136,4 +138,8 @@ _PLACES = (
     Domain("snow", "the fourth city in snow: cover and flakes", TOWN_LAYOUT, replace(TOWN, snow=(0.6, 1.0)), "town"),
     Domain("wild", "style-randomised streets for pre-training; never labelled", WILD_LAYOUT, WILD),
 )
-DOMAINS: dict[str, Domain] = {d.name: d for d in _PLACES}
+_LADDER = tuple(
+    Domain(name, f"`town` and {name[:-2]} of strength {name[-1]} of 5", TOWN_LAYOUT, style, streets="town", look="town")
+    for name, style in LADDER.items()
+)
+DOMAINS: dict[str, Domain] = {d.name: d for d in (*_PLACES, *_LADDER)}

@@ -11,7 +11,7 @@ from bench.data.streets.types import Frame
 def frame(place: Domain, index: int, height: int, width: int, wear: int) -> Frame:
     """See `bench.data.streets.render`."""
     street = scene.build(place.layout, _seed("street", place.streets or place.name, index))
-    return _photograph(street, place.style, _seed("look", place.name, index, wear), height, width)
+    return _photograph(street, place.style, _seed("look", place.look or place.name, index, wear), height, width)
 
 
 def _seed(*parts: object) -> int:

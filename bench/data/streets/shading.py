@@ -126,7 +126,7 @@ def shade(
 
     Args:
         prims, street, cam: what was cast (caster.py).
-        look: (31,) Look.values.
+        look: (32,) Look.values.
         colours: (MATERIALS, 2, 3) RGB.
         lamps: (L, 4) x, y, z, strength.
         top: the sun map (shadows.py).

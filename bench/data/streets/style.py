@@ -74,6 +74,7 @@ class Style:
     night: Range = (0.0, 0.0)
     rain: Range = (0.0, 0.0)
     snow: Range = (0.0, 0.0)
+    drops: float = 1.0  # in the air, in proportion to what rain and snow bring by themselves
     weather_chance: float = 1.0
 
 
@@ -98,7 +99,7 @@ def draw_look(style: Style, seed: int) -> Look:
     rng = Random(seed)
     sun = _sun(rng, style)
     weather = _weather(rng, style)
-    values = np.array([*sun, *_light(rng, style, weather), rng.random() * 65536 // 1])
+    values = np.array([*sun, *_light(rng, style, weather), rng.random() * 65536 // 1, style.drops])
     blur = uniform(rng, style.blur) + 0.25 * (weather.fog + weather.rain)
     noise = uniform(rng, style.noise) + 0.03 * weather.night
     vignette = uniform(rng, style.vignette)

@@ -6,7 +6,7 @@ from bench.data.streets.camera import EYE, FOCAL, ray, to_camera
 from bench.data.streets.caster import GROUND
 from bench.data.streets.ids import ROAD, SIDEWALK
 from bench.data.streets.kernels import SOURCES, inner, kernel
-from bench.data.streets.look import RAIN, SEED, SNOW
+from bench.data.streets.look import DROPS, RAIN, SEED, SNOW
 from bench.data.streets.noise import hash01
 from bench.data.streets.shading import sky_colour
 from bench.data.streets.types import Array
@@ -95,7 +95,7 @@ def fall(image: Array, depth: Array, look: Array, sources: int = SOURCES) -> Non
     # As int64, not as literals: see hash01.
     of_distance, of_row, of_column = np.int64(1), np.int64(2), np.int64(3)
     slant = (hash01(key, np.int64(0), np.int64(4)) - 0.5) * 0.5
-    for k in range(int(260 * look[RAIN] + 330 * look[SNOW])):
+    for k in range(int((260 * look[RAIN] + 330 * look[SNOW]) * look[DROPS])):
         near = hash01(k, key, of_distance)
         far = 2.0 + 18.0 * near
         row, col = hash01(k, key, of_row) * height, hash01(k, key, of_column) * width
