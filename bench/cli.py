@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from bench import cli_data
+from bench import cli_data, cli_report
 from bench.cli_options import (
     PROGRAM,
     AsJson,
@@ -31,7 +31,7 @@ from bench.cli_options import (
     take_cards,
 )
 from bench.console import print_json, print_rich, print_rows, say, show, warn
-from bench.errors import BenchError, UserError
+from bench.errors import BenchError
 
 if TYPE_CHECKING:
     from bench.result import RunResult
@@ -230,45 +230,7 @@ def selftest(
             raise typer.Exit(1)
 
 
-@app.command()
-def report(
-    results: Results = Path("results"),
-    strict: Annotated[bool, typer.Option("--strict", help="Exit 1 when a result file is damaged.")] = False,
-    reported: Annotated[bool, typer.Option("--reported", help="With published figures, marked and unranked.")] = False,
-    reference: Annotated[str | None, typer.Option(help="A method: corruption errors relative to its own.")] = None,
-    heatmap: Annotated[Path | None, typer.Option(help="Picture (.png, .svg, .pdf) of the corruptions' scores.")] = None,
-) -> None:
-    """Make leaderboard.md and leaderboard.csv from the result files."""
-    from bench.report.tables import write_leaderboard
-    from bench.result import load_all
-
-    if not results.is_dir():
-        raise UserError(f"there is no folder {results}")
-    loaded = load_all(results, per_image=True)
-    problems, published = loaded.problems, None
-    if reported:
-        from bench.report.reported import published as to_rows
-        from bench.reported import load_reported
-
-        figures = load_reported()
-        problems, published = problems + figures.problems, to_rows(figures)
-    warn(problems)
-    if not loaded.results and published is None:
-        raise UserError(
-            f"no result files below {results}: make one with `{PROGRAM} run --method rein --backbone eva02`"
-        )
-    for path in write_leaderboard(loaded.results, results, published, reference):
-        print(path)
-    if heatmap is not None:
-        from bench.report.heatmap import draw
-        from bench.report.tables import series
-
-        for path in draw(series(loaded.results), heatmap):
-            print(path)
-    if strict and problems:
-        raise typer.Exit(1)
-
-
+cli_report.add_to(app)
 cli_data.add_to(app)
 
 

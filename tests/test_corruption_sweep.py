@@ -194,6 +194,6 @@ def test_errors_relative_to_a_reference_and_the_heat_map(
     assert cli.main([*where, "--reference", "nobody"]) == 2
     assert "unknown reference method 'nobody'" in capsys.readouterr().err
     assert cli.main([*where, "--heatmap", str(tmp_path / "map.gif")]) == 2
-    assert "write one of .png, .svg, .pdf" in capsys.readouterr().err
+    assert "pictures are .png, .svg, .pdf" in capsys.readouterr().err
     assert cli.main(where) == 0
     assert "relative" not in (tmp_path / "leaderboard.md").read_text()
