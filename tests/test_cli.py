@@ -37,8 +37,8 @@ def canned(monkeypatch, tmp_path, make_spec, make_result):
     monkeypatch.chdir(tmp_path)  # the default folder of results is below here
     asked = {}
 
-    def resolve(*arguments):
-        asked["resolve"] = arguments
+    def resolve(*arguments, corruptions=None):
+        asked["resolve"], asked["corruptions"] = arguments, corruptions
         return make_spec()
 
     def run(spec, **options):
@@ -109,9 +109,10 @@ def test_a_mistake_shows_no_traceback_in_a_real_process() -> None:
 def test_run_passes_its_options_on(capsys, canned, tmp_path) -> None:
     options = "--method m --backbone b --protocol p --track t --seed 4 --device cuda:1 --precision bf16"
     more = ["--on-existing", "rerun", "--set", "recipe.lr=1", "--set", "rank=2", "--quiet", "--weights", "w.pth"]
-    more += ["--data-root", "d", "--workers", "3"]
+    more += ["--data-root", "d", "--workers", "3", "--corruptions", "L5"]
     assert cli.main(["run", *options.split(), *more, "--results", str(tmp_path)]) == 0
     assert canned["resolve"] == ("m", "b", "p", "t", 4, "bf16", ["recipe.lr=1", "rank=2"], Path("w.pth"))
+    assert canned["corruptions"] == "L5"
     observer = canned["run"].pop("observer")
     assert type(observer).__name__ == "Silent"
     paths = {"results": tmp_path, "weights": Path("w.pth"), "data_root": Path("d")}
