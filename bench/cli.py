@@ -91,7 +91,8 @@ def run(
         if dry_run:
             from bench.data.for_run import missing
 
-            lacking = missing(spec.data, data_root)
+            names = [target.dataset for target in spec.targets] + [source.dataset for source in spec.sources]
+            lacking = missing(names, data_root)
             known = {"path": str(path), "exists": path.exists(), "missing_data": lacking}
             print_json({"spec": spec.model_dump(mode="json"), **known})
             return

@@ -148,7 +148,7 @@ def test_ctrl_c_says_how_to_go_on(capsys, canned) -> None:
     canned["raise"] = KeyboardInterrupt()
     assert cli.main(["run", "--method", "rein", "--backbone", "eva02", "--quiet"]) == 130
     assert capsys.readouterr().err.splitlines()[-1] == (
-        "interrupted: the same command goes on from the last checkpoint"
+        "interrupted: the same command goes on where this one stopped"
     )
 
 

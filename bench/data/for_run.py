@@ -62,11 +62,11 @@ def missing(names: Iterable[str], data_root: Path | None = None) -> dict[str, st
     """Those of the data sets that cannot be used, and why: nothing is read but folders."""
     found = {}
     for name in dict.fromkeys(names):
-        card = load_card(name)
         try:
+            card = load_card(name)
             if isinstance(card, FilesCard):
                 require_usable(card, data_root)
-        except DatasetNotFound as error:
+        except (DatasetNotFound, UnknownName) as error:
             found[name] = str(error)
     return found
 
