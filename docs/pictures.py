@@ -1,6 +1,6 @@
-"""Make the README's pictures: `python docs/pictures.py world` and `python docs/pictures.py result RESULT.json`.
+"""Make the documents' pictures: `python docs/pictures.py world|ladder` and `python docs/pictures.py result RESULT.json`.
 
-`world` draws every domain of the embedded world. `result` draws what a finished run predicts (its weights lie in
+`world` draws every domain of the embedded world, `ladder` its weather by strength. `result` draws what a finished run predicts (its weights lie in
 `.runs/` beside the results): image, ground truth, prediction and errors on one street of each kind of target.
 """
 
@@ -55,6 +55,17 @@ def world() -> None:
     save(rows, "world.jpg")
 
 
+def ladder() -> None:
+    """A row a kind of weather, a column a strength, always the same street."""
+    rows = []
+    for kind in ("fog", "night", "rain", "snow"):
+        frames = [
+            titled(render(f"{kind}-{strength}", 3, 128, 256).image, f"{kind}-{strength}") for strength in range(1, 6)
+        ]
+        rows.append(np.concatenate(frames, 1))
+    save(rows, "ladder.jpg")
+
+
 def result(path: Path) -> None:
     """One row a target: image, ground truth, prediction, errors in red."""
     run = read_result(path)
@@ -78,6 +89,8 @@ def result(path: Path) -> None:
 if __name__ == "__main__":
     if sys.argv[1:] == ["world"]:
         world()
+    elif sys.argv[1:] == ["ladder"]:
+        ladder()
     elif len(sys.argv) == 3 and sys.argv[1] == "result":
         result(Path(sys.argv[2]))
     else:
