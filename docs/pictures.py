@@ -1,7 +1,8 @@
-"""Make the documents' pictures: `python docs/pictures.py world|ladder` and `python docs/pictures.py result RESULT.json`.
+"""Make the documents' pictures: `python docs/pictures.py world`, `... ladder`, `... result RESULT.json`.
 
-`world` draws every domain of the embedded world, `ladder` its weather by strength. `result` draws what a finished run predicts (its weights lie in
-`.runs/` beside the results): image, ground truth, prediction and errors on one street of each kind of target.
+`world` draws every domain of the embedded world, `ladder` its weather by strength. `result` draws what a finished run
+predicts (its weights lie in `.runs/` beside the results): image, ground truth, prediction and errors on one street of
+each kind of target.
 """
 
 from __future__ import annotations
