@@ -147,9 +147,7 @@ def test_a_dry_run_shows_the_spec_and_runs_nothing(capsys, canned, make_spec, tm
 def test_ctrl_c_says_how_to_go_on(capsys, canned) -> None:
     canned["raise"] = KeyboardInterrupt()
     assert cli.main(["run", "--method", "rein", "--backbone", "eva02", "--quiet"]) == 130
-    assert capsys.readouterr().err.splitlines()[-1] == (
-        "interrupted: the same command goes on where this one stopped"
-    )
+    assert capsys.readouterr().err.splitlines()[-1] == ("interrupted: the same command goes on where this one stopped")
 
 
 def test_errors_of_the_engine_are_one_line(capsys, canned) -> None:
