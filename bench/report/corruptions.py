@@ -121,6 +121,22 @@ def summary(found: Sweep) -> dict[str, float | None]:
     return {title: value for title, value in titles.items() if value is not None}
 
 
+FIGURES = (
+    *("corruption_l5", "corruption_1_to_5"),
+    *(f"corruption_{group}_l5" for group in GROUPS),
+    "corruption_drop",
+)
+"""The columns that leaderboards have of a sweep, where a row has them."""
+
+
+def figures(found: Sweep | None) -> dict[str, float | None]:
+    """The sweep's figures by the keys of FIGURES."""
+    if found is None:
+        return dict.fromkeys(FIGURES)
+    values = (found.at_5, found.over_all, *(found.groups[group] for group in GROUPS), found.drop)
+    return dict(zip(FIGURES, values, strict=True))
+
+
 def _mean(grid: Grid, names: tuple[str, ...], severities: tuple[int, ...]) -> float | None:
     """Over all of these, or nothing: a mean of other corruptions is another number."""
     try:

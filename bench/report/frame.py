@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from bench.report.corruptions import sweep
+from bench.report.corruptions import figures, sweep
 from bench.report.scores import scores
 from bench.report.seen import in_short
 from bench.report.single import COST
@@ -43,6 +43,7 @@ def to_frame(results: Iterable[RunResult]) -> pd.DataFrame:
                 "device": result.provenance.device_name,
                 "seen": in_short(spec),
                 "grid": swept.grid if (swept := sweep(result, found)) else {},
+                **figures(swept),
                 "trained_on": any(target.trained_on for target in spec.targets),
                 **found.summary,
                 **{TARGET + name: target.miou for name, target in found.targets.items()},

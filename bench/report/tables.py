@@ -15,7 +15,7 @@ import pandas as pd
 
 from bench.errors import PrerequisiteError, UnknownName
 from bench.report import reported
-from bench.report.corruptions import Grid, mean_grid, relative
+from bench.report.corruptions import FIGURES, Grid, mean_grid, relative
 from bench.report.frame import TARGET, targets_of, to_frame
 from bench.report.scores import SUMMARY
 from bench.report.single import COST, backbone_title
@@ -154,7 +154,7 @@ def _against(rows: Sequence[Series], reference: str) -> list[Series]:
 def _columns(rows: Sequence[Series], groups: dict[str, list[str]]) -> list[str]:
     """What any row has: the source, the targets after the mean that they make, then the other means."""
     columns = []
-    for key in (*SUMMARY, RELATIVE):
+    for key in (*SUMMARY, *FIGURES, RELATIVE):
         if any(key in row.stats for row in rows):
             columns.append(key)
             group = key.removesuffix("_mean")
@@ -183,7 +183,7 @@ def comma_separated(rows: Sequence[Series], published: reported.Published | None
 
     Published rows follow the measured ones, with the decimals that were printed and columns that say where.
     """
-    metrics = list(SUMMARY)
+    metrics = [*SUMMARY, *FIGURES]
     for row in rows:
         metrics += [name for name in row.stats if ":" in name and name not in metrics]
     metrics += published.columns(published.rows, known=metrics) if published else []
@@ -209,7 +209,7 @@ def comma_separated(rows: Sequence[Series], published: reported.Published | None
 def _one_series(runs: pd.DataFrame) -> Series:
     first = runs.iloc[0]
     names = [str(column) for column in runs.columns if ":" in str(column)]
-    stats = {name: _stat(runs[name]) for name in (*SUMMARY, *names, *COST) if not runs[name].isna().all()}
+    stats = {name: _stat(runs[name]) for name in (*SUMMARY, *FIGURES, *names, *COST) if not runs[name].isna().all()}
     latency = {str(device): float(group.mean()) for device, group in runs.groupby("device")["latency_ms"]}
     return Series(
         keys={key: str(first[key]) for key in KEYS},
