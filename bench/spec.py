@@ -17,7 +17,8 @@ SPEC_VERSION: Literal[3] = 3
 NO_BACKBONE = "none"
 """Stands for the backbone of a method that brings its own model."""
 
-Group = Literal["source", "unseen", "weather", "corruption", "reliability", "anomaly"]
+Group = Literal["source", "unseen", "weather", "corruption", "reliability", "anomaly", "reference"]
+"""What a target is scored for; a `reference` is in no mean: the fair weather that a ladder of strengths begins with."""
 Classes = Literal["cityscapes-19", "synthia-16"]
 """Over which classes mIoU is a mean: all, or those that SYNTHIA has (terrain, truck and train never occur in it)."""
 Precision = Literal["fp32", "bf16"]
