@@ -177,7 +177,11 @@ def corrupt(
         if write is not None:
             with bars(quiet) as observer:
                 written = write_corrupted(dataset, pairs, write, observer)
-            print(f"{written} images written to {write}, {len(dataset) * len(pairs)} are there")
+            there = len(dataset) * len(pairs)
+            if as_json:
+                print_json({"folder": str(write), "written": written, "images": there})
+            else:
+                print(f"{written} images written to {write}, {there} are there")
             return
         costs = time_corruptions(dataset, pairs)
         if as_json:

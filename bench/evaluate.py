@@ -144,7 +144,7 @@ def _workers(device: torch.device) -> Iterator[int]:
 
 def _batches(dataset: SegmentationDataset, target: Target, images: int, readers: int) -> Iterator[list[Sample]]:
     """The target's samples, batched while they are of one size, made by threads running ahead."""
-    if dataset.keep:  # made by `prefetch`, in threads of its own
+    if dataset.keep and target.corruption is None:  # made by `prefetch`, in threads of its own
         chunks = [range(first, min(first + _BATCH, images)) for first in range(0, images, _BATCH)]
         for samples in ahead(partial(_samples, dataset, target), chunks, threads=1, depth=2):
             yield from _same_size(samples)

@@ -174,10 +174,10 @@ def _above(normal: npt.ArrayLike, anomaly: npt.ArrayLike) -> tuple[FloatArray, F
 def summarise(targets: Mapping[str, tuple[str, float]]) -> dict[str, float | None]:
     """Unweighted means over targets by group, from {name: (group, mIoU)}.
 
-    `group` is one of source, unseen, weather, corruption, reliability, and anomaly (whose labels are not of the classes)
-    and reference, which have no mean; ValueError otherwise. Keys: source, unseen_mean, unseen_worst, weather_mean,
-    corruption_mean, reliability_mean; None where the protocol has no target of that kind. A target whose mIoU is nan
-    makes its mean nan: a missing score must be seen, not averaged away.
+    `group` is one of source, unseen, weather, corruption, reliability, and of anomaly (whose labels are not of the
+    classes) and reference, which have no mean; ValueError otherwise. Keys: source, unseen_mean, unseen_worst,
+    weather_mean, corruption_mean, reliability_mean; None where the protocol has no target of that kind. A target whose
+    mIoU is nan makes its mean nan: a missing score must be seen, not averaged away.
     """
     known = ("source", "unseen", "weather", "corruption", "reliability", "anomaly", "reference")
     groups: dict[str, list[float]] = {group: [] for group in known}

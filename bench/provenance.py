@@ -17,6 +17,7 @@ from bench.result import Provenance
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = (
     *("torch", "torchvision", "timm", "transformers", "numpy", "scipy", "numba", "opencv-python-headless"),
+    *("opencv-python", "pillow", "imagecorruptions"),
     *("safetensors", "pydantic", "lightning-fabric", "mmsegmentation", "mmdet", "mmengine", "mmcv-lite", "mmcv"),
 )
 CODE = ("bench", "methods", "datasets", "pyproject.toml")

@@ -199,6 +199,13 @@ class RunSpec(Frozen):
     checkpoint: Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")] | None = None
     """Of an imported run: the published checkpoint that stands in for training; the recipe is not what made it."""
 
+    @model_validator(mode="after")
+    def _targets_differ(self) -> RunSpec:
+        names = [target.name for target in self.targets]
+        if len(set(names)) < len(names):
+            raise ValueError(f"two targets are called {max(names, key=names.count)!r}")
+        return self
+
     def windows(self) -> tuple[tuple[int, int], tuple[int, int]] | None:
         """Size and stride (height, width) of the windows that images are predicted in; None for whole images."""
         if self.track.windows == "whole":

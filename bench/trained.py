@@ -84,7 +84,12 @@ def _targets(spec: RunSpec, own: Protocol, rules: Protocol, track: str) -> tuple
     """The source's own targets and the others of `rules`, on its track; a set is scored once."""
     trained = {source.dataset for source in spec.sources}
     homes = [target for target in own.all_targets() if target.group == "source"]
-    others = [target for target in rules.all_targets() if target.group != "source"]
+    swept = {target.dataset for target in rules.all_targets() if target.corruption}
+    others = [
+        target if target.group != "source" else target.model_copy(update={"group": "unseen"})
+        for target in rules.all_targets()
+        if target.group != "source" or target.dataset in swept  # the clean images of its corruptions
+    ]
     placed = [on_track(target, rules.rules(track), trained) for target in [*homes, *others]]
     sets = {target.dataset for target in placed[: len(homes)]}
     return (*placed[: len(homes)], *(one for one in placed[len(homes) :] if one.dataset not in sets or one.corruption))

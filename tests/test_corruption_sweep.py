@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from bench import cli
+from bench import cli, protocols
 from bench.data.corrupted import write_corrupted
 from bench.data.corruptions import NAMES, corrupt
 from bench.data.for_run import open_for
@@ -43,12 +43,22 @@ def test_what_can_be_asked_for() -> None:
     assert parse("L5") == [Corrupted(name, 5) for name in COMMON]
     assert parse("fog:3, frost:1-2,fog:3") == [Corrupted("fog", 3), Corrupted("frost", 1), Corrupted("frost", 2)]
     assert len(parse("snow")) == 5
+    assert len(parse("L5,zoom_blur:3")) == 17
+    assert len(parse("common,all")) == 95
     assert set(KNOWN) == {*NAMES, ICE}
     for text in ("fog:0", "fog:6", "fog:4-2", "fog:x", "fog:1-", ",", ""):
         with pytest.raises(UserError, match="--corruptions"):
             parse(text)
     with pytest.raises(UnknownName, match="did you mean 'glass_blur'"):
         parse("glas_blur:1")
+
+
+@pytest.mark.parametrize("protocol", protocols.names())
+def test_no_protocol_has_two_targets_of_one_name(protocol: str) -> None:
+    asked = load_protocol(protocol).with_corruptions("common")
+    names = [target.name for target in asked.all_targets()]
+    assert len(set(names)) == len(names)
+    assert sum(target.corruption is not None for target in asked.all_targets()) == 80
 
 
 @pytest.mark.parametrize(
@@ -185,7 +195,7 @@ def test_errors_relative_to_a_reference_and_the_heat_map(
     where = ["report", "--results", str(tmp_path)]
     assert cli.main([*where, "--reference", "frozen", "--heatmap", str(tmp_path / "map.png")]) == 0
     text = (tmp_path / "leaderboard.md").read_text()
-    assert "relative corruption error" in text
+    assert "corruption error relative to frozen" in text
     (frozen,) = [line for line in text.splitlines() if line.startswith("| frozen")]
     assert " 100.0 " in frozen
     picture = cv2.imread(str(tmp_path / "map.png"))
@@ -197,3 +207,28 @@ def test_errors_relative_to_a_reference_and_the_heat_map(
     assert "pictures are .png, .svg, .pdf" in capsys.readouterr().err
     assert cli.main(where) == 0
     assert "relative" not in (tmp_path / "leaderboard.md").read_text()
+
+
+def test_old_versions_and_missing_photographs_are_told_before_training(
+    swept: RunResult, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = swept.spec.model_copy(update={"data": swept.spec.data | {"corruptions": "0"}})
+    with pytest.raises(UserError, match="the corruptions have changed"):
+        open_for(old, data, sources=False)
+    from bench.data.corruptions import weather
+
+    weather._photograph.cache_clear()
+    monkeypatch.setattr(weather.importlib.util, "find_spec", lambda name: None)
+    frosty = resolve("linear", "eva02-mini", "city2c", sets=TINY, corruptions="frost:1")
+    with pytest.raises(PrerequisiteError, match="frost needs the photographs"):
+        open_for(frosty, data, sources=False)
+    weather._photograph.cache_clear()
+
+
+def test_the_clean_images_of_a_sweep_are_scored_with_it(data: Path, tmp_path: Path) -> None:
+    from bench.trained import _targets
+
+    spec = resolve("linear", "eva02-mini", "gta2cbm", sets=TINY)
+    found = _targets(spec, load_protocol("gta2cbm"), load_protocol("city2c"), "native")
+    assert [(target.name, target.group) for target in found[:2]] == [("gta5", "source"), ("cityscapes", "unseen")]
+    assert sum(target.corruption is not None for target in found) == 16

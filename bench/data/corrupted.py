@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import time
 from collections.abc import Sequence
@@ -18,12 +19,13 @@ from bench.data.ahead import ahead
 from bench.data.corruptions import corrupt, require_corruption
 from bench.data.reader import SegmentationDataset
 from bench.data.stream import default_workers
-from bench.errors import PrerequisiteError
+from bench.errors import DamagedFile, PrerequisiteError, UserError
 from bench.observer import Observer, Silent
-from bench.protocols.corruptions import Corrupted
+from bench.protocols.corruptions import VERSION, Corrupted
 from bench.result import write_atomically
 
 ROUNDS = 3
+STAMP = "corrupted.json"
 
 
 class Cost(NamedTuple):
@@ -39,12 +41,17 @@ def time_corruptions(dataset: SegmentationDataset, pairs: Sequence[Corrupted]) -
     """Each corruption on the data set's first image, timed by turns after a warm-up."""
     sample = dataset[0]
     seconds: dict[Corrupted, list[float]] = {pair: [] for pair in pairs}
-    for round_ in range(ROUNDS + 1):
-        for pair in pairs:
-            began = time.perf_counter()
-            corrupt(sample.image, pair.name, pair.severity, sample.name)
-            if round_:  # the first compiles
-                seconds[pair].append(time.perf_counter() - began)
+    threads = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        for round_ in range(ROUNDS + 1):
+            for pair in pairs:
+                began = time.perf_counter()
+                corrupt(sample.image, pair.name, pair.severity, sample.name)
+                if round_:  # the first compiles
+                    seconds[pair].append(time.perf_counter() - began)
+    finally:
+        cv2.setNumThreads(threads)
     return [Cost(pair.name, pair.severity, 1e3 * median(times)) for pair, times in seconds.items()]
 
 
@@ -59,6 +66,7 @@ def write_corrupted(
     observer = observer or Silent()
     for pair in pairs:
         require_corruption(pair.name)
+    _require_same(folder, dataset)
     paths = [[_path(folder, pair, name) for pair in pairs] for name in dataset.names]
     left = [index for index, images in enumerate(paths) if not all(path.exists() for path in images)]
     missing = sum(not path.exists() for images in paths for path in images)
@@ -83,6 +91,23 @@ def _write(dataset: SegmentationDataset, pairs: Sequence[Corrupted], folder: Pat
             path.parent.mkdir(parents=True, exist_ok=True)
             found = corrupt(sample.image, pair.name, pair.severity, sample.name)
             write_atomically(path, methodcaller("write", bytes(cv2.imencode(".png", found[..., ::-1])[1])))
+
+
+def _require_same(folder: Path, dataset: SegmentationDataset) -> None:
+    """A folder holds one data set, corrupted by one version: what is there of others is not gone on with."""
+    mine = {"dataset": dataset.name, "revision": dataset.revision, "corruptions": VERSION}
+    path = folder / STAMP
+    try:
+        if path.exists():
+            if json.loads(path.read_text(encoding="utf-8")) != mine:
+                raise UserError(f"{folder} holds a copy of something else: choose another folder")
+            return
+        folder.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, methodcaller("write", json.dumps(mine).encode()))
+    except ValueError as error:
+        raise DamagedFile(path, str(error)) from error
+    except OSError as error:
+        raise PrerequisiteError(f"cannot write to {folder}: {error.strerror or error}") from error
 
 
 def _path(folder: Path, pair: Corrupted, name: str) -> Path:

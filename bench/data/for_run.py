@@ -13,6 +13,7 @@ from bench.data.corruptions import require_corruption
 from bench.data.layouts import require_usable
 from bench.data.reader import SegmentationDataset, concatenate, open_dataset
 from bench.errors import DatasetNotFound, UnknownName, UserError
+from bench.protocols.corruptions import VERSION
 from bench.spec import RunSpec, Target
 
 
@@ -92,6 +93,8 @@ def _open_targets(spec: RunSpec, wanted: Sequence[Target], data_root: Path | Non
             raise UserError(f"target {target.name} wants {target.images} images; {dataset.name} has {len(dataset)}")
         if target.corruption is not None:
             require_corruption(target.corruption)
+            if spec.data.get("corruptions") != VERSION:
+                raise UserError("the corruptions have changed since this run was specified: specify it again")
     found = {target.name: opened[target.dataset, target.view.halve] for target in wanted}
     for dataset in opened.values():
         if sum(other is dataset for other in found.values()) > 1 and _fits(dataset):

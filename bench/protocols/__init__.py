@@ -108,7 +108,12 @@ class Protocol(Frozen):
         other = "cityscapes-val" if "cityscapes-val" in sets else homes[0]
         dataset = self.corruptions.dataset if self.corruptions else other
         images = self.corruptions.images if self.corruptions else None
-        return self.model_copy(update={"asked": corrupted(parse(text), dataset, images)})
+        taken = {target.name for target in self.targets}
+        asked = [
+            target.model_copy(update={"name": f"corruption-{target.name}"}) if target.name in taken else target
+            for target in corrupted(parse(text), dataset, images)
+        ]
+        return self.model_copy(update={"asked": tuple(asked)})
 
     def track(self, name: str) -> Track:
         """The track called ``name``, as it goes into a spec. Raises UnknownName."""

@@ -22,7 +22,7 @@ OTHERS = ("zoom_blur", "elastic_transform", "pixelate")
 VERSION = "1"
 """Part of the identity of a run with corruptions: any change to a corrupted pixel needs a new one."""
 ICE = "ice"
-"""This suite's own stand-in for frost, which needs no photographs: in no mean of the sixteen, but in frost's place."""
+"""This suite's own stand-in for frost, which needs no photographs: in no mean of the sixteen."""
 KNOWN = (*COMMON, *OTHERS, ICE)
 SEVERITIES = (1, 2, 3, 4, 5)
 HELP = "common, all, L5, or names with severities, as fog:3,glass_blur:1-5"
@@ -72,16 +72,17 @@ def corrupted(
 def parse(text: str) -> list[Corrupted]:
     """What ``--corruptions`` names. Raises UnknownName and UserError.
 
-    ``common``: the 16 of Cityscapes-C at severities 1 to 5, ``all``: all 19, ``L5``: the 16 at severity 5; else a list
-    of NAME, NAME:SEVERITY or NAME:FROM-TO.
+    A list of ``common`` (the 16 of Cityscapes-C at severities 1 to 5), ``all`` (all 19), ``L5`` (the 16 at severity 5),
+    NAME (at 1 to 5), NAME:SEVERITY and NAME:FROM-TO.
     """
     known = {"common": (COMMON, SEVERITIES), "all": ((*COMMON, *OTHERS), SEVERITIES), "L5": (COMMON, (5,))}
-    if text in known:
-        names, severities = known[text]
-        return [Corrupted(name, severity) for name in names for severity in severities]
     found: list[Corrupted] = []
     for piece in filter(None, (piece.strip() for piece in text.split(","))):
         name, _, range_ = piece.partition(":")
+        if piece in known:
+            names, severities = known[piece]
+            found += [Corrupted(name, severity) for name in names for severity in severities]
+            continue
         if name not in KNOWN:
             raise UnknownName("corruption", name, [*KNOWN, *known])
         found += [Corrupted(name, severity) for severity in _severities(range_, piece)]

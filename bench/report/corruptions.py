@@ -22,7 +22,7 @@ class Sweep(NamedTuple):
 
     grid: Grid
     clean: float | None
-    """mIoU on the same images as they are."""
+    """mIoU on the very same images as they are; None where they were not scored, or the sweep is not complete."""
     at_5: float | None
     """Mean over the sixteen at severity 5 ("L5")."""
     over_all: float | None
@@ -36,20 +36,23 @@ class Sweep(NamedTuple):
 def sweep(result: RunResult, found: Scores) -> Sweep | None:
     """The corruptions that a run has scores of; None where there are none."""
     grid: Grid = {}
-    datasets = set()
+    images = set()
     for target in result.spec.targets:
         score = found.targets.get(target.name)
         if target.corruption and target.severity and score is not None and score.miou is not None:
             grid.setdefault(target.corruption, {})[target.severity] = score.miou
-            datasets.add(target.dataset)
+            images.add((result.targets[target.name].file_list_hash, target.view))
     if not grid:
         return None
     clean = [
         found.targets[target.name].miou
         for target in result.spec.targets
-        if target.dataset in datasets and target.corruption is None and target.name in found.targets
+        if target.corruption is None
+        and target.name in found.targets
+        and {(result.targets[target.name].file_list_hash, target.view)} == images
     ]
-    whole = clean[0] if len(clean) == 1 else None
+    complete = all(target.name in result.targets for target in result.spec.targets if target.corruption)
+    whole = clean[0] if len(clean) == 1 and complete else None
     flat = [score for row in grid.values() for score in row.values()]
     return Sweep(
         grid=grid,

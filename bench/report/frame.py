@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import pandas as pd
@@ -13,7 +13,7 @@ from bench.report.scores import scores
 from bench.report.seen import in_short
 from bench.report.single import COST
 from bench.result import RunResult
-from bench.spec import NO_BACKBONE, series_hash
+from bench.spec import NO_BACKBONE, Target, series_hash
 
 TARGET = "target:"
 """Prefix of the columns that hold one target's mIoU; `ece:` and others hold its other scores."""
@@ -87,10 +87,15 @@ def _variants(results: Iterable[RunResult]) -> dict[str, str]:
         family = (spec.protocol, spec.track.name, spec.backbone, spec.method, str(spec.weights == "random"))
         # A method's own model has hundreds of settings; the method names it in its config.
         hidden = {"seed", "backbone_config"} if spec.backbone == NO_BACKBONE else {"seed"}
-        settings = _flatten(spec.model_dump(mode="json", exclude=hidden)) | {
+        swept = [target for target in spec.targets if target.corruption]
+        named = {target.name for target in swept}
+        kept = spec.model_copy(update={"targets": tuple(target for target in spec.targets if target not in swept)})
+        settings = _flatten(kept.model_dump(mode="json", exclude=hidden)) | {
             f"images of {name}": f"{target.images} ({target.file_list_hash[:8]})"
             for name, target in result.targets.items()
+            if name not in named
         }
+        settings["corruptions"] = _sweep_in_short(swept)
         families.setdefault(family, {})[series_of(result)] = settings
         departed[series_of(result)] = result.settings
     names = {}
@@ -101,6 +106,12 @@ def _variants(results: Iterable[RunResult]) -> dict[str, str]:
             shown = {key: settings.get(key) for key in differing} | departed[series]
             names[series] = ", ".join(f"{key}={_short(shown[key])}" for key in sorted(shown))
     return names
+
+
+def _sweep_in_short(targets: Sequence[Target]) -> str:
+    """Corruptions as a setting: how many, and a few digits that tell which."""
+    text = "\n".join(target.model_dump_json() for target in targets)
+    return f"{len(targets)} ({hashlib.sha256(text.encode()).hexdigest()[:6]})" if targets else "none"
 
 
 def _flatten(value: Any, prefix: str = "") -> dict[str, Any]:

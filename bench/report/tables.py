@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from bench.errors import PrerequisiteError, UnknownName
+from bench.errors import PrerequisiteError, UnknownName, UserError
 from bench.report import reported
 from bench.report.corruptions import FIGURES, Grid, mean_grid, relative
 from bench.report.frame import TARGET, targets_of, to_frame
@@ -57,7 +57,7 @@ class Series(NamedTuple):
     """Of its corruptions."""
 
 
-RELATIVE = "relative_corruption_error"
+RELATIVE = "corruption_error_relative_to_"
 SHOWN = ("unseen", "weather", "reliability")
 """The groups whose targets have columns of their own."""
 RANKED_BY = ("unseen_mean", "weather_mean", "corruption_mean", "reliability_mean")
@@ -99,7 +99,22 @@ def series(results: Sequence[RunResult]) -> list[Series]:
     for row in rows:
         place = (row.keys["protocol"], row.keys["track"])
         keys[place] = min(keys.get(place, RANKED_BY[-1]), *_has(row), key=RANKED_BY.index)
-    return sorted(rows, key=lambda row: _rank(row, keys[row.keys["protocol"], row.keys["track"]]))
+    usual = _usual_sweeps(rows)
+
+    def rank(row: Series) -> tuple[str, str, bool, float, str]:
+        place = (row.keys["protocol"], row.keys["track"])
+        other = keys[place] == "corruption_mean" and _swept(row) != usual[place]
+        return _rank(row, keys[place], other)
+
+    return sorted(rows, key=rank)
+
+
+def _usual_sweeps(rows: Sequence[Series]) -> dict[tuple[str, str], frozenset[tuple[str, int]]]:
+    """Of each protocol and track, the corruptions that most rows have; of equals, the larger set."""
+    counts: dict[tuple[str, str], Counter[frozenset[tuple[str, int]]]] = {}
+    for row in rows:
+        counts.setdefault((row.keys["protocol"], row.keys["track"]), Counter())[_swept(row)] += 1
+    return {place: max(found, key=lambda swept: (found[swept], len(swept))) for place, found in counts.items()}
 
 
 def _has(row: Series) -> list[str]:
@@ -138,23 +153,33 @@ def _against(rows: Sequence[Series], reference: str) -> list[Series]:
     if reference not in {row.keys["method"] for row in rows}:
         raise UnknownName("reference method", reference, {row.keys["method"] for row in rows})
     same = ("protocol", "track", "backbone", "weights")
-    grids = {
-        tuple(row.keys[key] for key in same): row.grid
-        for row in rows
-        if row.keys["method"] == reference and not row.keys["variant"]
-    }
+    grids: dict[tuple[object, ...], Grid] = {}
+    for row in rows:  # of several the first, which is ranked highest
+        if row.keys["method"] == reference and row.grid:
+            grids.setdefault((*(row.keys[key] for key in same), _swept(row)), row.grid)
+    if not grids:
+        raise UserError(f"--reference {reference}: no complete result of it has corruptions")
     found = []
     for row in rows:
-        error = relative(row.grid, grids.get(tuple(row.keys[key] for key in same), {}))
-        stats = row.stats if error is None else row.stats | {RELATIVE: Stat(error, math.nan)}
+        error = relative(row.grid, grids.get((*(row.keys[key] for key in same), _swept(row)), {}))
+        stats = row.stats if error is None else row.stats | {RELATIVE + reference: Stat(error, math.nan)}
         found.append(row._replace(stats=stats))
     return found
+
+
+def _relatives(rows: Sequence[Series]) -> list[str]:
+    return sorted({key for row in rows for key in row.stats if key.startswith(RELATIVE)})
+
+
+def _swept(row: Series) -> frozenset[tuple[str, int]]:
+    """The corruptions and severities of a row: means are comparable between rows of the same ones alone."""
+    return frozenset((name, severity) for name, scores in row.grid.items() for severity in scores)
 
 
 def _columns(rows: Sequence[Series], groups: dict[str, list[str]]) -> list[str]:
     """What any row has: the source, the targets after the mean that they make, then the other means."""
     columns = []
-    for key in (*SUMMARY, *FIGURES, RELATIVE):
+    for key in (*SUMMARY, *FIGURES, *_relatives(rows)):
         if any(key in row.stats for row in rows):
             columns.append(key)
             group = key.removesuffix("_mean")
@@ -187,7 +212,7 @@ def comma_separated(rows: Sequence[Series], published: reported.Published | None
     for row in rows:
         metrics += [name for name in row.stats if ":" in name and name not in metrics]
     metrics += published.columns(published.rows, known=metrics) if published else []
-    metrics += [RELATIVE] if any(RELATIVE in row.stats for row in rows) else []
+    metrics += _relatives(rows)
     metrics += list(COST)
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
@@ -229,10 +254,11 @@ def _stat(values: pd.Series[float]) -> Stat:
     return Stat(float(numbers.mean(skipna=False)), float(numbers.std(skipna=False)))
 
 
-def _rank(row: Series, key: str) -> tuple[str, str, float, str]:
+def _rank(row: Series, key: str, other: bool) -> tuple[str, str, bool, float, str]:
+    """`other`: a row whose mean is over other corruptions than the rest's; it stands below."""
     unseen = row.stats.get(key, Stat(math.nan, math.nan)).mean
     names = "/".join(row.keys[key] for key in KEYS[2:])
-    return row.keys["protocol"], row.keys["track"], math.inf if math.isnan(unseen) else -round(unseen, 6), names
+    return row.keys["protocol"], row.keys["track"], other, math.inf if math.isnan(unseen) else -round(unseen, 6), names
 
 
 def _cells(row: Series, columns: Sequence[str]) -> list[str]:

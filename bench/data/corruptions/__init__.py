@@ -99,6 +99,8 @@ def require_severity(severity: int) -> None:
 
 
 def require_corruption(name: str) -> None:
-    """Raise UnknownName unless `name` is one of the 19."""
-    if name not in _FUNCTIONS:
-        raise UnknownName("corruption", name, NAMES)
+    """Raise UnknownName unless `name` is one of the 19, or ice, and PrerequisiteError for frost without its package."""
+    if not isinstance(name, str) or name not in _FUNCTIONS:
+        raise UnknownName("corruption", str(name), NAMES)
+    if name == "frost":
+        weather.require_photographs()

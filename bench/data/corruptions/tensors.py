@@ -120,7 +120,7 @@ ON_DEVICE: Final[dict[str, _Corruption]] = {
 def _filter(values: Tensor, weights: Tensor) -> Tensor:
     """Every channel filtered by itself, without TF32, whose 10 bits are less than a grey level takes."""
     batch, channels, height, width = values.shape
-    with torch.backends.cudnn.flags(allow_tf32=False):
+    with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
         found = F.conv2d(values.reshape(batch * channels, 1, height, width), weights[None, None])
     return found.reshape(batch, channels, *found.shape[2:])
 

@@ -209,6 +209,11 @@ def _add_glass(image: Image, kept: np.float32, glass: Image, ice: np.float32, ou
                 out[i, j, c] = np.uint8(min(value, np.float32(255)))
 
 
+def require_photographs() -> None:
+    """Raise PrerequisiteError where frost's photographs are not installed."""
+    _photograph(0)
+
+
 @lru_cache(maxsize=len(_PHOTOGRAPHS))
 def _photograph(which: int) -> Image:
     """One of the package's photographs, RGB; the package itself is not imported, which current setuptools forbids."""

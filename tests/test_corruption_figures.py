@@ -1,0 +1,102 @@
+"""What a sweep of corruptions adds up to, with numbers known beforehand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bench.errors import UserError
+from bench.protocols.corruptions import COMMON, Corrupted, corrupted
+from bench.report import corruptions as report
+from bench.report.scores import scores
+from bench.result import RunResult
+from bench.spec import Target, spec_hash
+
+
+@pytest.fixture
+def whole_sweep(make_result) -> RunResult:
+    """All 16 at all severities on toy-east: mIoU falls with the severity and with the place in the list."""
+    spec_targets = [Target(name="source", dataset="toy-home", group="source")]
+    spec_targets += [Target(name="east", dataset="toy-east", group="unseen")]
+    pairs = [(name, severity) for name in COMMON for severity in range(1, 6)]
+    spec_targets += corrupted([Corrupted(*pair) for pair in pairs], "toy-east")
+    result = make_result(targets=tuple(spec_targets), done=len(spec_targets))
+    found = {}
+    for target in spec_targets:
+        hits = 90 if target.corruption is None else 80 - 10 * (target.severity or 0) - COMMON.index(target.corruption)
+        matrix = [[hits, 100 - hits], [0, 0]]
+        counts = {"confusion": matrix, "reliability": {"bins": [(100, 50.0, hits)], "nll_sum": 1.0}}
+        of_home = {"file_list_hash": "2" * 16} if target.dataset == "toy-home" else {}
+        found[target.name] = result.targets[target.name].model_dump() | counts | of_home
+    return RunResult.model_validate(result.model_dump() | {"targets": found})
+
+
+def test_every_figure_of_a_whole_sweep(whole_sweep: RunResult) -> None:
+    found = report.sweep(whole_sweep, scores(whole_sweep))
+    assert found is not None
+    assert found.clean == pytest.approx(90)
+    assert found.at_5 == pytest.approx(30 - 7.5)
+    assert found.over_all == pytest.approx(50 - 7.5)
+    assert found.groups == pytest.approx({"noise": 28.5, "blur": 24.5, "weather": 20.5, "digital": 16.5})
+    assert found.drop == pytest.approx(100 * (1 - 42.5 / 90))
+    assert report.figures(found) == pytest.approx(
+        dict(zip(report.FIGURES, (22.5, 42.5, 28.5, 24.5, 20.5, 16.5, found.drop), strict=True))
+    )
+    assert list(report.summary(found)) == [
+        *("clean", "16 corruptions, severity 5 (L5)", "16 corruptions, severities 1 to 5"),
+        *("noise, severity 5", "blur, severity 5", "weather, severity 5", "digital, severity 5"),
+        "lost of clean, percent",
+    ]
+
+
+def test_what_is_lost_is_of_the_same_images_and_of_a_whole_sweep(whole_sweep: RunResult) -> None:
+    east = whole_sweep.targets["east"].model_copy(update={"file_list_hash": "1" * 16})
+    other = whole_sweep.model_copy(update={"targets": whole_sweep.targets | {"east": east}})
+    lacking = {name: target for name, target in whole_sweep.targets.items() if name != "fog-5"}
+    part = whole_sweep.model_copy(update={"targets": lacking, "state": "partial"})
+    for result in (other, part):
+        found = report.sweep(result, scores(result))
+        assert found is not None
+        assert (found.clean, found.drop) == (None, None)
+    assert report.sweep(part, scores(part)).at_5 is None
+
+
+def test_sweeps_of_other_corruptions_are_told_apart_and_not_ranked_together(
+    whole_sweep: RunResult, make_result, tmp_path: Path, per_image
+) -> None:
+    from bench.report.tables import markdown, series, write_leaderboard
+
+    spec = whole_sweep.spec
+    kept = [target for target in spec.targets if target.group != "unseen" and target.corruption in (None, "brightness")]
+    only = [target for target in spec.targets if target.group != "unseen"]
+    easy_spec = spec.model_copy(update={"method": "easy", "targets": tuple(kept)})
+    rows = []
+    for method, part in (("a", only), ("b", only), ("easy", kept)):
+        changed = easy_spec.model_copy(update={"method": method, "targets": tuple(part)})
+        targets = {target.name: whole_sweep.targets[target.name] for target in part}
+        rows.append(
+            RunResult.model_validate(
+                whole_sweep.model_dump() | {"spec": changed, "spec_hash": spec_hash(changed), "targets": targets}
+            )
+        )
+    ranked = series(rows)
+    assert [row.keys["method"] for row in ranked] == ["a", "b", "easy"], "an easier sweep is below, whatever its mean"
+    twice = [rows[0], rows[2].model_copy(update={"spec": rows[2].spec.model_copy(update={"method": "a"})})]
+    twice[1] = RunResult.model_validate(twice[1].model_dump() | {"spec_hash": spec_hash(twice[1].spec)})
+    text = markdown(series(twice), twice)
+    assert max(map(len, text.splitlines())) < 700, "80 targets are one setting"
+    plain = make_result(targets=spec.targets[:2], done=2)
+    with pytest.raises(UserError, match="no complete result of it has corruptions"):
+        write_leaderboard([plain], tmp_path, reference="toy")
+
+
+def test_curves_are_drawn(whole_sweep: RunResult, tmp_path: Path) -> None:
+    from bench.report.plots import draw_curves
+    from bench.report.tables import series
+
+    (path,) = draw_curves(series([whole_sweep]), tmp_path / "curves.svg")
+    assert "gaussian noise" in path.read_text() or path.stat().st_size > 10_000
+    before = path.read_bytes()
+    draw_curves(series([whole_sweep]), path)
+    assert path.read_bytes() == before
