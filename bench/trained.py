@@ -59,9 +59,17 @@ def retarget(
     What it was trained on stays its source, whose own targets are scored, too. Raises UnknownName, and UserError
     without its weights, and where a run of the same specification has weights of its own.
     """
+    rules = load_protocol(protocol or spec.protocol.rpartition(AT)[2]).with_corruptions(corruptions)
+    other = elsewhere(spec, rules, track or spec.track.name)
+    if spec_hash(other) != spec_hash(spec):
+        _share_weights(spec, other, results)
+    return other
+
+
+def elsewhere(spec: RunSpec, rules: Protocol, track: str) -> RunSpec:
+    """The specification of `retarget`: the same training, scored as `rules` say. Raises UnknownName, UserError."""
     base = spec.protocol.rpartition(AT)[2]
-    rules, name = load_protocol(protocol or base).with_corruptions(corruptions), track or spec.track.name
-    targets = _targets(spec, load_protocol(base), rules, name)
+    targets = _targets(spec, load_protocol(base), rules, track)
     # What it was trained on is what it was then, whatever has become of those data sets.
     trained_on = {source.dataset: spec.data[source.dataset] for source in spec.sources}
     now = revisions((), targets)
@@ -70,14 +78,11 @@ def retarget(
             raise UserError(f"dataset {dataset} has changed since run {spec_hash(spec)[:12]} was trained on it")
     changed = {
         "protocol": base if rules.name == base else f"{rules.name}{AT}{base}",
-        "track": rules.track(name),
+        "track": rules.track(track),
         "targets": targets,
         "data": dict(sorted((now | trained_on).items())),
     }
-    other = RunSpec.model_validate(spec.model_dump() | changed)
-    if spec_hash(other) != spec_hash(spec):
-        _share_weights(spec, other, results)
-    return other
+    return RunSpec.model_validate(spec.model_dump() | changed)
 
 
 def _targets(spec: RunSpec, own: Protocol, rules: Protocol, track: str) -> tuple[Target, ...]:
