@@ -89,7 +89,7 @@ def run(
         spec = resolve(*named, corruptions=corruptions)
         path = result_path(spec, results)
         if dry_run:
-            from bench.data.for_run import missing
+            from bench.data.layouts import missing
 
             names = [target.dataset for target in spec.targets] + [source.dataset for source in spec.sources]
             lacking = missing(names, data_root)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import cv2
 import fake_data
 import numpy as np
 import pytest
+from rich.console import Console
 from safetensors.torch import load_file
 from trees import cityscapes, label_of
 
@@ -20,7 +22,7 @@ from bench.data.reader import open_dataset
 from bench.errors import BenchError, DamagedFile, DatasetNotFound, UnknownName, UserError
 from bench.report.frame import series_of
 from bench.report.scores import scores
-from bench.report.single import document
+from bench.report.single import document, render
 from bench.report.tables import markdown, series
 from bench.resolve import resolve
 from bench.result import RunResult
@@ -208,6 +210,9 @@ def test_results_say_how_many_are_left_out(data: Path, tmp_path: Path, fake_card
         data_root=data,
     )
     assert (result.targets["bdd100k"].left_out, result.targets["cityscapes"].left_out) == (1, 0)
+    console = Console(width=120, record=True, file=io.StringIO())
+    console.print(render(result))
+    assert "2 (1 left out)" in console.export_text()
 
 
 def test_a_complete_run_knows_its_targets(trained: RunResult, data: Path, tmp_path: Path) -> None:

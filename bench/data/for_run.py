@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from bench.data.cards import FilesCard, load_card
 from bench.data.corruptions import require_corruption
-from bench.data.layouts import require_usable
+from bench.data.layouts import missing
 from bench.data.reader import SegmentationDataset, concatenate, open_dataset
 from bench.errors import DatasetNotFound, UnknownName, UserError
 from bench.protocols.corruptions import VERSION
@@ -56,19 +56,6 @@ def _those_there(spec: RunSpec, data_root: Path | None) -> list[SegmentationData
     for source in spec.sources:
         with contextlib.suppress(DatasetNotFound):
             found.append(open_dataset(source.dataset, data_root=data_root))
-    return found
-
-
-def missing(names: Iterable[str], data_root: Path | None = None) -> dict[str, str]:
-    """Those of the data sets that cannot be used, and why: nothing is read but folders."""
-    found = {}
-    for name in dict.fromkeys(names):
-        try:
-            card = load_card(name)
-            if isinstance(card, FilesCard):
-                require_usable(card, data_root)
-        except (DatasetNotFound, UnknownName) as error:
-            found[name] = str(error)
     return found
 
 

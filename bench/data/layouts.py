@@ -9,9 +9,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from bench.data.cards import FilesCard, Layout, excluded, require_below
+from bench.data.cards import FilesCard, Layout, excluded, load_card, require_below
 from bench.data.roots import places, user_file_path, variable
-from bench.errors import BenchError, DamagedFile, DatasetNotFound
+from bench.errors import BenchError, DamagedFile, DatasetNotFound, UnknownName
 
 SHOWN = 3
 """So many examples are named in a message."""
@@ -98,6 +98,19 @@ def require_usable(card: FilesCard, data_root: Path | None = None) -> Found:
         first, more = found.problems[0], len(found.problems) - 1
         rest = f" (and {more} more: `python -m bench data check {card.name}`)" if more else ""
         raise DatasetNotFound(f"dataset {card.name} in {found.folder}: {first.what}; {first.mend}{rest}")
+    return found
+
+
+def missing(names: Iterable[str], data_root: Path | None = None) -> dict[str, str]:
+    """Those of the data sets that cannot be used, and why: nothing is read but folders."""
+    found = {}
+    for name in dict.fromkeys(names):
+        try:
+            card = load_card(name)
+            if isinstance(card, FilesCard):
+                require_usable(card, data_root)
+        except (DatasetNotFound, UnknownName) as error:
+            found[name] = str(error)
     return found
 
 

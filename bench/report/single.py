@@ -107,7 +107,9 @@ def _targets(result: RunResult, found: Scores, swept: bool) -> Table:
         previous = target.group
         group = target.group + (", trained on" if name in trained else "")
         figures = [target.miou, target.ece, *((target.anomaly or (None,) * 3) if marked else ())]
-        table.add_row(name, group, str(target.images), *map(_number, figures), *([answers[name]] if told else []))
+        left_out = result.targets[name].left_out
+        images = f"{target.images} ({left_out} left out)" if left_out else str(target.images)
+        table.add_row(name, group, images, *map(_number, figures), *([answers[name]] if told else []))
     table.add_section()
     for key in SUMMARY:
         if found.summary[key] is not None:
