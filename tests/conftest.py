@@ -63,6 +63,14 @@ def fake_cards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
+@pytest.fixture
+def city(tmp_path: Path) -> Path:
+    """A data root with Cityscapes alone, which a test may spoil."""
+    from trees import cityscapes
+
+    return cityscapes(tmp_path / "data")
+
+
 _SIZES = re.compile(
     r"^(window|cityscapes|bdd100k|mapillary|acdc|img_size|crop|short_edges|long_edge_max|jitter|backbone)"
 )

@@ -12,23 +12,14 @@ import cv2
 import fake_data
 import numpy as np
 import pytest
-from trees import cityscapes, label_of, read_all
+from trees import label_of, read_all
 
 from bench.data import cards
 from bench.data.check import check, render
 from bench.data.reader import open_dataset
 from bench.errors import BenchError, DamagedFile, DatasetNotFound
 
-
-@pytest.fixture(autouse=True)
-def small_cards(fake_cards: Path) -> Path:
-    """The suite's cards without counts and sizes, which are those of the real data."""
-    return fake_cards
-
-
-@pytest.fixture
-def city(tmp_path: Path) -> Path:
-    return cityscapes(tmp_path / "data")
+pytestmark = pytest.mark.usefixtures("fake_cards")
 
 
 # Faults: what is done to the tree, and what must be said. None may be skipped, none end in a traceback.

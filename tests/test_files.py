@@ -9,7 +9,7 @@ import cv2
 import fake_data
 import numpy as np
 import pytest
-from trees import cityscapes, label_of
+from trees import label_of
 
 from bench.data import cards, tables
 from bench.data.cards import FilesCard, load_files_card
@@ -32,15 +32,7 @@ def official(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-@pytest.fixture(autouse=True)
-def small_cards(fake_cards: Path) -> Path:
-    """The suite's cards without counts and sizes, which are those of the real data."""
-    return fake_cards
-
-
-@pytest.fixture
-def city(tmp_path: Path) -> Path:
-    return cityscapes(tmp_path / "data")
+pytestmark = pytest.mark.usefixtures("fake_cards")
 
 
 @pytest.mark.parametrize("name", FILES)

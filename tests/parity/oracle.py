@@ -39,7 +39,8 @@ def package() -> ModuleType:
         return filters.gaussian(image, sigma=sigma, channel_axis=-1 if multichannel else None, **options)
 
     def random_noise(image: np.ndarray, **options: Any) -> np.ndarray:
-        return skimage.util.random_noise(image, rng=np.random.randint(2**31), **options)  # noqa: NPY002
+        drawn = np.random.randint(2**31)  # noqa: NPY002 (the package draws from NumPy's global generator)
+        return skimage.util.random_noise(image, rng=drawn, **options)
 
     functions: Any = found.corruptions
     functions.gaussian = gaussian
@@ -54,12 +55,12 @@ def seeded(name: str, image: np.ndarray, severity: int, seed: int) -> np.ndarray
     Skips the test if the package is not installed.
     """
     found: Any = package()
-    state = np.random.get_state()  # noqa: NPY002
-    np.random.seed(seed)  # noqa: NPY002
+    state = np.random.get_state()  # noqa: NPY002 (the global generator is what the package draws from)
+    np.random.seed(seed)  # noqa: NPY002 (as above)
     try:
         return np.asarray(found.corrupt(image, severity=severity, corruption_name=name))
     finally:
-        np.random.set_state(state)  # noqa: NPY002
+        np.random.set_state(state)  # noqa: NPY002 (as above)
 
 
 class _OldNumpy(ModuleType):
