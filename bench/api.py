@@ -8,16 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, TypeVar, cast
+from typing import Annotated, Any, Literal, Protocol, TypeVar, cast
 
 import torch
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
 from bench.errors import PrerequisiteError, UnknownName, UserError
 
 __all__ = [
     "Backbone",
+    "GeneratedConfig",
     "Head",
     "HeadFactory",
     "MethodCard",
@@ -41,6 +42,8 @@ ScoreKind = Literal["logits", "evidence"]
 """What class scores are: logits, or evidence (not negative, of any scale; Mask2Former's), whose shares are probable."""
 
 M = TypeVar("M", bound=nn.Module)
+Positive = Annotated[int, Field(gt=0)]
+NonNegative = Annotated[int, Field(ge=0)]
 
 
 class Backbone(nn.Module):
@@ -126,6 +129,33 @@ class MethodConfig(BaseModel):
     """Base of a method's typed options; every field can be set with `--set name=value`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class GeneratedConfig(MethodConfig):
+    """Options of a method that also trains on generated, unlabelled images (docs/generated_data.md).
+
+    A method whose configuration derives from this one gets them as a second stream; the defaults are those of CLOUDS
+    (arXiv 2312.09788, section 4). Image i is made of prompt i, the prompts taken in turn.
+    """
+
+    images: NonNegative = 5000
+    """How many; with 0 there is no second stream, and the joint phase goes on with the source alone."""
+    prompts: str | tuple[str, ...] = "streets"
+    """A list that ships with the suite, or the prompts themselves, as `--set prompts=FILE` reads them, one a line."""
+    llm: str | None = None
+    """A text-generation model (its name on the hub, or its folder) that writes `llm_prompts` prompts in their place."""
+    llm_prompts: Positive = 100
+    generator: str = "stabilityai/stable-diffusion-2"
+    """A diffusers text-to-image pipeline (its name on the hub, or its folder); `streets` is the embedded world."""
+    image_size: tuple[Positive, Positive] = (768, 768)
+    """Height, width in pixels."""
+    inference_steps: Positive = 50
+    guidance: float = 7.5
+    generated_weight: Positive = 2
+    """Of `generated_weight` + `source_weight` images of the joint phase so many are generated."""
+    source_weight: Positive = 1
+    warm_up: NonNegative = 40_000
+    """Iterations on the source alone; then learning rate and optimiser begin anew, and generated images are mixed in."""
 
 
 def freeze(module: M) -> M:
