@@ -155,7 +155,7 @@ class GeneratedConfig(MethodConfig):
     """Of `generated_weight` + `source_weight` images of the joint phase so many are generated."""
     source_weight: Positive = 1
     warm_up: NonNegative = 40_000
-    """Iterations on the source alone; then learning rate and optimiser begin anew, and generated images are mixed in."""
+    """Iterations on the source alone; then learning rate and optimiser begin anew and generated images are mixed in."""
 
 
 def freeze(module: M) -> M:
