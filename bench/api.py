@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal, Protocol, TypeVar, cast
+from pathlib import Path
+from typing import Any, Literal, Protocol, TypeVar, cast
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
+from bench.config import GeneratedConfig, MethodConfig
 from bench.errors import PrerequisiteError, UnknownName, UserError
 
 __all__ = [
@@ -42,8 +43,6 @@ ScoreKind = Literal["logits", "evidence"]
 """What class scores are: logits, or evidence (not negative, of any scale; Mask2Former's), whose shares are probable."""
 
 M = TypeVar("M", bound=nn.Module)
-Positive = Annotated[int, Field(gt=0)]
-NonNegative = Annotated[int, Field(ge=0)]
 
 
 class Backbone(nn.Module):
@@ -125,39 +124,6 @@ class HeadFactory(Protocol):
     def __call__(self, channels: tuple[int, int, int, int], linked: bool = False) -> Head: ...
 
 
-class MethodConfig(BaseModel):
-    """Base of a method's typed options; every field can be set with `--set name=value`."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class GeneratedConfig(MethodConfig):
-    """Options of a method that also trains on generated, unlabelled images (docs/generated_data.md).
-
-    A method whose configuration derives from this one gets them as a second stream; the defaults are those of CLOUDS
-    (arXiv 2312.09788, section 4). Image i is made of prompt i, the prompts taken in turn.
-    """
-
-    images: NonNegative = 5000
-    """How many; with 0 there is no second stream, and the joint phase goes on with the source alone."""
-    prompts: str | tuple[str, ...] = "streets"
-    """A list that ships with the suite, or the prompts themselves, as `--set prompts=FILE` reads them, one a line."""
-    llm: str | None = None
-    """A text-generation model (its name on the hub, or its folder) that writes `llm_prompts` prompts in their place."""
-    llm_prompts: Positive = 100
-    generator: str = "stabilityai/stable-diffusion-2"
-    """A diffusers text-to-image pipeline (its name on the hub, or its folder); `streets` is the embedded world."""
-    image_size: tuple[Positive, Positive] = (768, 768)
-    """Height, width in pixels."""
-    inference_steps: Positive = 50
-    guidance: float = 7.5
-    generated_weight: Positive = 2
-    """Of `generated_weight` + `source_weight` images of the joint phase so many are generated."""
-    source_weight: Positive = 1
-    warm_up: NonNegative = 40_000
-    """Iterations on the source alone; then learning rate and optimiser begin anew and generated images are mixed in."""
-
-
 def freeze(module: M) -> M:
     """Stop `module` from training and put it in eval mode; returns it."""
     return module.requires_grad_(False).eval()
@@ -227,6 +193,30 @@ class Segmenter(nn.Module):
     def no_decay(self, name: str) -> bool:
         """Whether the parameter `name` is exempt from weight decay."""
         return name.startswith(self._no_decay) or _is_norm(self.get_submodule(name.rpartition(".")[0]))
+
+    def prepare(self, folder: Path, device: torch.device) -> None:
+        """Called before training begins or goes on: load what only training needs, a teacher's helpers.
+
+        Pictures that show how training goes may be written below `folder`. Raises PrerequisiteError for what cannot be
+        had, before anything slow.
+        """
+
+    def before_joint_step(self, step: int) -> None:
+        """Called before iteration `step` of the joint phase (see `GeneratedConfig`), counted from its start."""
+
+    def pseudo_labels(self, images: Tensor) -> Tensor:
+        """Train ids (B, H, W) int64, 255 unknown, of generated RGB images in [0, 1] (B, 3, H, W).
+
+        The joint phase calls it with the images as they are; `loss` then gets another view of them with these labels.
+        """
+        raise NotImplementedError("a method that asks for generated images must label them")
+
+    def training_state(self) -> dict[str, Tensor]:
+        """What an interrupted training needs beside the trainable state to go on, as a teacher; not kept at its end."""
+        return {}
+
+    def load_training_state(self, state: Mapping[str, Tensor]) -> None:
+        """Take back what `training_state` gave."""
 
     def trainable_names(self) -> list[str]:
         """Names of the parameters that train, in the module's order."""
