@@ -1,7 +1,8 @@
 """Training state on disk: what trains, its optimiser, and where training stands. Nothing frozen is saved.
 
-One safetensors file (no pickles): tensors `model.<name>` and `optimizer.<parameter>.<key>`, and the
-rest as JSON in its header. Written atomically, so a killed run leaves the last whole one.
+One safetensors file (no pickles): tensors `model.<name>`, `training.<name>` (a teacher's) and
+`optimizer.<parameter>.<key>`, and the rest as JSON in its header. Written atomically, so a killed run leaves the last
+whole one.
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ def save_checkpoint(
     """Write a checkpoint; without `optimizer` the final weights only. Raises PrerequisiteError."""
     tensors = {f"model.{name}": tensor for name, tensor in segmenter.trainable_state().items()}
     if optimizer is not None:
+        tensors |= {f"training.{name}": tensor for name, tensor in segmenter.training_state().items()}
         for parameter, name in _names(segmenter, optimizer).items():
             for key, value in optimizer.state.get(parameter, {}).items():
                 tensors[f"optimizer.{name}.{key}"] = torch.as_tensor(value)
@@ -63,6 +65,7 @@ def load_checkpoint(
             raise DamagedFile(path, f"it belongs to the run {progress.spec_hash[:12]}")
         segmenter.load_trainable_state(_below(tensors, "model."))
         if optimizer is not None:
+            segmenter.load_training_state(_below(tensors, "training."))
             state = _below(tensors, "optimizer.")
             for parameter, name in _names(segmenter, optimizer).items():
                 own = _below(state, f"{name}.")

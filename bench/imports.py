@@ -67,7 +67,7 @@ def import_checkpoint(
         announce(spec, results)
         if own is not None:
             os.replace(own, state_folder(spec, results) / own.name)
-    done = Progress(spec_hash=spec_hash(spec), step=spec.recipe.iterations)
+    done = Progress(spec_hash=spec_hash(spec), step=spec.iterations)
     save_checkpoint(weights_path(spec, results), done, segmenter)
     return spec
 

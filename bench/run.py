@@ -227,7 +227,7 @@ def _forget_finished(weights: Path, spec: RunSpec) -> None:
 
     Those of an imported run stay: they are what is scored again.
     """
-    if spec.checkpoint is None and weights.exists() and read_progress(weights).step >= spec.recipe.iterations:
+    if spec.checkpoint is None and weights.exists() and read_progress(weights).step >= spec.iterations:
         weights.unlink()
 
 

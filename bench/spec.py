@@ -206,6 +206,16 @@ class RunSpec(Frozen):
             raise ValueError(f"two targets are called {max(names, key=names.count)!r}")
         return self
 
+    @property
+    def joint_iterations(self) -> int:
+        """Iterations after the recipe's own; of methods that ask for a joint phase (`bench.config.GeneratedConfig`)."""
+        return int(self.method_config.get("joint_iterations", 0))
+
+    @property
+    def iterations(self) -> int:
+        """All iterations of training."""
+        return self.recipe.iterations + self.joint_iterations
+
     def windows(self) -> tuple[tuple[int, int], tuple[int, int]] | None:
         """Size and stride (height, width) of the windows that images are predicted in; None for whole images."""
         if self.track.windows == "whole":

@@ -1,4 +1,4 @@
-"""The one training loop: AdamW on the labelled source, and nothing but the source.
+"""The one training loop: AdamW on the labelled source, and on generated images where a method asks for them.
 
 Every random draw of step t (samples, augmentation, torch's generator) is a pure function of
 (seed, t). A checkpoint therefore needs no generator states, and a run that was killed and goes on
@@ -23,7 +23,7 @@ from lightning_fabric import Fabric
 from bench.api import Segmenter
 from bench.checkpoint import Progress, load_checkpoint, save_checkpoint
 from bench.data.reader import SegmentationDataset
-from bench.data.stream import Batch, TrainStream
+from bench.data.stream import Batch, Joint, TrainStream
 from bench.errors import BenchError
 from bench.observer import Observer, Silent
 from bench.result import CurvePoint
@@ -49,11 +49,14 @@ class Training(NamedTuple):
     """Iterations done in this attempt: 0 if training was finished before."""
 
 
-def lr_factor(step: int, recipe: Recipe) -> float:
-    """Learning rate of iteration `step` (from 0) as a share of the base: linear warm-up, then poly to 0."""
+def lr_factor(step: int, recipe: Recipe, iterations: int | None = None) -> float:
+    """Learning rate of a phase's iteration `step` (from 0) as a share of the base: linear warm-up, then poly to 0.
+
+    The phase has `iterations`, by default the recipe's.
+    """
     if step < recipe.warmup:
         return (step + 1) / (recipe.warmup + 1)
-    left = 1 - (step - recipe.warmup) / max(recipe.iterations - recipe.warmup, 1)
+    left = 1 - (step - recipe.warmup) / max((iterations or recipe.iterations) - recipe.warmup, 1)
     return float(left**recipe.power)
 
 
@@ -86,8 +89,13 @@ def train(
     fabric: Fabric,
     observer: Observer | None = None,
     workers: int | None = None,
+    joint_iterations: int = 0,
+    joint: Joint | None = None,
 ) -> Training:
     """Train `segmenter` in place, going on from `checkpoint` if there is one; of a finished one no source is needed.
+
+    After the recipe's iterations come the `joint_iterations`, with the images of `joint` mixed in: learning rate and
+    optimiser begin anew, and the segmenter labels what is generated.
 
     Saves every `CHECKPOINT_SECONDS`, when interrupted (SIGINT, SIGTERM: KeyboardInterrupt follows the save), and at
     the end, then without the optimiser. Images in files are read by `workers` threads. Raises Diverged when the loss
@@ -97,14 +105,16 @@ def train(
     optimizer = torch.optim.AdamW(parameter_groups(segmenter, recipe), lr=recipe.lr, betas=recipe.betas, fused=True)
     model, wrapped = fabric.setup(segmenter, optimizer)
     model.mark_forward_method("loss")
+    model.mark_forward_method("pseudo_labels")
     progress = load_checkpoint(checkpoint, spec_hash, segmenter, optimizer) or Progress(spec_hash=spec_hash)
-    first, earlier = progress.step, progress.seconds
-    observer.start("train", recipe.iterations, first)
-    if first < recipe.iterations:
+    first, earlier, last = progress.step, progress.seconds, recipe.iterations + joint_iterations
+    observer.start("train", last, first)
+    if first < last:
         assert source is not None, "a training that is not finished needs its source"
         segmenter.train()
-        loop = _Loop(fabric, model, wrapped, recipe, seed, progress)
-        stream = TrainStream(source, recipe, seed)
+        segmenter.prepare(checkpoint.parent, fabric.device)
+        loop = _Loop(fabric, model, wrapped, recipe, seed, progress, joint_iterations)
+        stream = TrainStream(source, recipe, seed, joint)
         _to_the_end(
             loop, stream, workers, observer, lambda: save_checkpoint(checkpoint, progress, segmenter, optimizer)
         )
@@ -118,7 +128,7 @@ def _to_the_end(
     loop: _Loop, stream: TrainStream, workers: int | None, observer: Observer, save: Callable[[], None]
 ) -> None:
     """All steps that are left, saved now and then, and before KeyboardInterrupt is raised for a signal."""
-    first, last, keep = loop.progress.step, loop.recipe.iterations, stream.dataset.keep
+    first, last, keep = loop.progress.step, loop.last, stream.dataset.keep
     if keep:
         observer.start("images", len(stream.samples(first, last)))
 
@@ -149,22 +159,26 @@ class _Loop:
     """One iteration at a time; keeps `progress` true after each."""
 
     def __init__(
-        self, fabric: Fabric, model: Any, optimizer: Any, recipe: Recipe, seed: int, progress: Progress
+        self, fabric: Fabric, model: Any, optimizer: Any, recipe: Recipe, seed: int, progress: Progress, joint: int
     ) -> None:
         self.fabric, self.model, self.optimizer = fabric, model, optimizer
         self.recipe, self.seed, self.progress = recipe, seed, progress
-        self.every = max(1, recipe.iterations // _CURVE_POINTS)
+        self.joint, self.last = joint, recipe.iterations + joint
+        self.every = max(1, self.last // _CURVE_POINTS)
         self.clock = time.monotonic()
 
     def step(self, batch: Batch) -> float:
         """Do iteration `progress.step`; returns its loss."""
         step = self.progress.step
         torch.manual_seed(step_seed(self.seed, step))
-        rate = self.recipe.lr * lr_factor(step, self.recipe)
+        rate = self._begin(step)
         for group in self.optimizer.param_groups:
             group["lr"] = rate * group["lr_scale"]
         images = torch.from_numpy(batch.images).to(self.fabric.device).float().div_(255)
         labels = torch.from_numpy(batch.labels).to(self.fabric.device).long()
+        if batch.clean is not None:
+            clean = torch.from_numpy(batch.clean).to(self.fabric.device).float().div_(255)
+            labels[list(batch.generated)] = self._pseudo_labels(clean)
         loss = torch.stack([term.float() for term in self.model.loss(images, labels).values()]).sum()
         value = float(loss.detach())
         self._require_finite(value, "loss")
@@ -174,6 +188,21 @@ class _Loop:
         self.optimizer.step()
         self._record(value, rate)
         return value
+
+    def _begin(self, step: int) -> float:
+        """Tell the segmenter of the joint phase, with which the optimiser begins anew; returns the learning rate."""
+        joint = step - self.recipe.iterations
+        if joint < 0:
+            return self.recipe.lr * lr_factor(step, self.recipe)
+        if joint == 0:
+            self.optimizer.state.clear()
+        self.model.module.before_joint_step(joint)
+        return self.recipe.lr * lr_factor(joint, self.recipe, self.joint)
+
+    @torch.no_grad()
+    def _pseudo_labels(self, clean: torch.Tensor) -> torch.Tensor:
+        labels: torch.Tensor = self.model.pseudo_labels(clean)
+        return labels
 
     def _clip(self) -> None:
         if self.recipe.clip_norm is not None:
@@ -194,7 +223,7 @@ class _Loop:
         progress.seconds += now - self.clock
         self.clock = now
         progress.recent.append(loss)
-        if progress.step % self.every == 0 or progress.step == self.recipe.iterations:
+        if progress.step % self.every == 0 or progress.step == self.last:
             mean = float(np.mean(progress.recent))
             progress.curve.append(CurvePoint(iteration=progress.step, loss=mean, lr=rate))
             progress.recent.clear()

@@ -33,7 +33,7 @@ def imported_backbone(spec: RunSpec, results: Path) -> Path | None:
 def is_trained(spec: RunSpec, results: Path) -> bool:
     """Whether the weights of a finished training are there."""
     path = weights_path(spec, results)
-    return path.exists() and read_progress(path).step >= spec.recipe.iterations
+    return path.exists() and read_progress(path).step >= spec.iterations
 
 
 def require_trained(spec: RunSpec, results: Path) -> None:

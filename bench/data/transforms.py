@@ -40,6 +40,25 @@ def train_transform(sample: Sample, recipe: Recipe, rng: np.random.Generator) ->
     return np.ascontiguousarray(image.transpose(2, 0, 1)), np.ascontiguousarray(label)
 
 
+def generated_transform(image: Image, recipe: Recipe, rng: np.random.Generator) -> tuple[Image, Image]:
+    """Two views (3, h, w) of a generated (H, W, 3) image, of the recipe's crop size: the student's and the clean one.
+
+    The same place and flip; the student's has photometric distortion besides (CLOUDS, arXiv 2312.09788). Raises
+    ValueError for an image that is smaller than the crop.
+    """
+    height, width = recipe.crop
+    if image.shape[0] < height or image.shape[1] < width:
+        raise ValueError(f"generated images of {image.shape[:2]} are smaller than the crop {recipe.crop}")
+    top = int(rng.integers(image.shape[0] - height + 1))
+    left = int(rng.integers(image.shape[1] - width + 1))
+    clean = image[top : top + height, left : left + width]
+    if rng.random() < recipe.flip:
+        clean = _as_image(cv2.flip(clean, 1))
+    student = photometric(clean, rng) if recipe.photometric else clean
+    views = (np.ascontiguousarray(view.transpose(2, 0, 1)) for view in (student, clean))
+    return next(views), next(views)
+
+
 def photometric(image: Image, rng: np.random.Generator) -> Image:
     """Photometric distortion of a (H, W, 3) RGB image; each part with probability 0.5.
 
