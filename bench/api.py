@@ -11,15 +11,19 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bench.config import GeneratedConfig, MethodConfig
+from bench.data.labels import CLASSES, IGNORE, colourise
 from bench.errors import PrerequisiteError, UnknownName, UserError
-from bench.parts import Backbone, Head, HeadFactory, NoBackbone, Refine, ScoreKind
+from bench.parts import Backbone, Head, HeadFactory, Language, NoBackbone, Refine, ScoreKind
 from bench.segmenter import Segmenter, freeze, mismatches
 
 __all__ = [
+    "CLASSES",
+    "IGNORE",
     "Backbone",
     "GeneratedConfig",
     "Head",
     "HeadFactory",
+    "Language",
     "MethodCard",
     "MethodConfig",
     "NoBackbone",
@@ -30,6 +34,7 @@ __all__ = [
     "Segmenter",
     "UnknownName",
     "UserError",
+    "colourise",
     "freeze",
     "mismatches",
 ]

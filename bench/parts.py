@@ -2,16 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, Protocol
 
 from torch import Tensor, nn
 
+from bench.errors import UserError
+
 Refine = Callable[[Tensor, int], Tensor]
 """(B, N, C) patch tokens and the block index -> tokens of the same shape."""
 
+Reclassify = Callable[[Tensor, Tensor, list[Tensor]], Tensor]
+"""Queries' class logits (B, Q, K + 1) and mask logits (B, Q, h, w), the backbone's maps -> probabilities (B, Q, K)."""
+
 ScoreKind = Literal["logits", "evidence"]
 """What class scores are: logits, or evidence (not negative, of any scale; Mask2Former's), whose shares are probable."""
+
+
+class Language(Protocol):
+    """The text side of a backbone that was trained with captions: what its features say of the classes."""
+
+    @property
+    def classes(self) -> Tensor:
+        """(K, D) unit text embeddings of the classes asked for."""
+
+    @property
+    def scale(self) -> float:
+        """By what cosines are multiplied to become logits."""
+
+    def project(self, features: Tensor) -> Tensor:
+        """(..., C) pooled features of the last map -> (..., D) unit image embeddings."""
 
 
 class Backbone(nn.Module):
@@ -41,6 +61,12 @@ class Backbone(nn.Module):
         """The blocks in their order, for methods that work inside them; the backbone goes on using these modules."""
         raise NotImplementedError  # a contract: the backbone or head that is built fills it in
 
+    def language(self, classes: Sequence[str]) -> Language:
+        """Its text side, for these classes. Raises UserError for a backbone that has none."""
+        raise UserError(
+            "this backbone has no text tower: take one trained with captions, as convnext-clip or clip-mini"
+        )
+
     def forward(self, images: Tensor, refine: Refine | None = None) -> list[Tensor]:
         """RGB images in [0, 1], (B, 3, H, W) of any size -> maps (B, C, ceil(H / s), ceil(W / s)), s = 4, 8, 16, 32.
 
@@ -68,6 +94,8 @@ class Head(nn.Module):
 
     no_decay: tuple[str, ...] = ()
     score_kind: ScoreKind = "logits"
+    ensemble: Reclassify | None = None
+    """Of a head that classifies masks: what makes the probabilities of their classes, where not the head alone."""
 
     def loss(self, features: list[Tensor], labels: Tensor, queries: Tensor | None = None) -> dict[str, Tensor]:
         """Loss terms, already weighted, for labels (B, H, W) int64 with 255 ignored."""

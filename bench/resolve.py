@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from bench.config import GeneratedConfig
 from bench.data import cards
 from bench.errors import UnknownName, UserError, what_is_wrong
+from bench.generated import revision
 from bench.models import card as backbone_cards
 from bench.models import hub
 from bench.own_model import check_backbone, own_model
@@ -21,7 +23,7 @@ from bench.protocols import Protocol, load_protocol
 from bench.protocols import names as protocol_names
 from bench.protocols.corruptions import VERSION
 from bench.registry import METHODS
-from bench.spec import NO_BACKBONE, HeadConfig, Precision, Recipe, RunSpec, Source, Target
+from bench.spec import GENERATED, NO_BACKBONE, HeadConfig, Precision, Recipe, RunSpec, Source, Target
 
 if TYPE_CHECKING:
     from bench.models.card import BackboneCard
@@ -84,6 +86,8 @@ def resolve(
         start = _on_card(card, config, on_track.backbone, settings, weights)
     compile_ = [setting.value for setting in settings if (setting.part, setting.field) == ("spec", "compile")]
     sources, targets = rules.sources_of(track), rules.targets_of(track)
+    trained = _part(Recipe, "recipe", recipe, settings)
+    data = revisions(sources, targets) | (_generated(config, trained) if checkpoint is None else {})
     return _build(
         RunSpec,
         {
@@ -94,9 +98,9 @@ def resolve(
             "sources": sources,
             "targets": targets,
             "classes": rules.classes,
-            "data": revisions(sources, targets),
+            "data": data,
             "track": rules.track(track),
-            "recipe": _part(Recipe, "recipe", recipe, settings),
+            "recipe": trained,
             "precision": precision or rules.precision,
             "compile": compile_[-1] if compile_ else False,
             "seed": seed,
@@ -241,6 +245,15 @@ def _weights(card: BackboneCard, wanted: object, given: Path | None) -> str:
     if wanted not in (None, own):
         raise UserError(f"--set weights={wanted}: only 'random', or the file's own {own} (--weights names a file)")
     return own
+
+
+def _generated(config: BaseModel, recipe: Recipe) -> dict[str, str]:
+    """What decides the generated images, where the method asks for some."""
+    if not isinstance(config, GeneratedConfig) or not config.images or not config.joint_iterations:
+        return {}
+    if any(side < crop for side, crop in zip(config.image_size, recipe.crop, strict=True)):
+        raise UserError(f"image_size {config.image_size} is smaller than the crop {recipe.crop} of the recipe")
+    return {GENERATED: revision(config)}
 
 
 def revisions(sources: Iterable[Source], targets: Iterable[Target]) -> dict[str, str]:

@@ -19,6 +19,7 @@ from bench.data.for_run import open_for, require_targets
 from bench.data.reader import SegmentationDataset
 from bench.errors import DamagedFile, UserError
 from bench.evaluate import evaluate, prefetch
+from bench.joint import open_joint
 from bench.models.build import build_segmenter
 from bench.observer import Observer, Silent
 from bench.profile import measure
@@ -88,9 +89,13 @@ def run(
     if again:
         existing = None
         _forget_finished(trained, spec)
-    options: dict[str, Any] = {"fabric": fabric, "observer": observer, "workers": workers}
+    joint = None
+    if opened.source is not None:
+        segmenter.prepare(trained.parent, fabric.device)
+        joint = open_joint(spec, results, fabric.device, observer)
+    options: dict[str, Any] = {"fabric": fabric, "observer": observer, "workers": workers, "joint": joint}
     identity: dict[str, Any] = {"seed": spec.seed, "spec_hash": spec_hash(spec), "checkpoint": trained}
-    training = train(segmenter, opened.source, spec.recipe, **identity, **options)
+    training = train(segmenter, opened.source, spec.recipe, spec.joint_iterations, **identity, **options)
     if training.steps:
         existing = None  # of other weights than these
     job = _Job(_partial(spec, settings, training, existing, fabric), path, observer, began)

@@ -17,6 +17,9 @@ SPEC_VERSION: Literal[3] = 3
 NO_BACKBONE = "none"
 """Stands for the backbone of a method that brings its own model."""
 
+GENERATED = "generated"
+"""Key in a run's `data` of the generated images, where it trains on such."""
+
 Group = Literal["source", "unseen", "weather", "corruption", "reliability", "anomaly", "reference"]
 """What a target is scored for; a `reference` is in no mean: the fair weather that a ladder of strengths begins with."""
 Classes = Literal["cityscapes-19", "synthia-16"]

@@ -82,6 +82,7 @@ def train(
     segmenter: Segmenter,
     source: SegmentationDataset | None,
     recipe: Recipe,
+    joint_iterations: int = 0,
     *,
     seed: int,
     spec_hash: str,
@@ -89,7 +90,6 @@ def train(
     fabric: Fabric,
     observer: Observer | None = None,
     workers: int | None = None,
-    joint_iterations: int = 0,
     joint: Joint | None = None,
 ) -> Training:
     """Train `segmenter` in place, going on from `checkpoint` if there is one; of a finished one no source is needed.
@@ -112,7 +112,6 @@ def train(
     if first < last:
         assert source is not None, "a training that is not finished needs its source"
         segmenter.train()
-        segmenter.prepare(checkpoint.parent, fabric.device)
         loop = _Loop(fabric, model, wrapped, recipe, seed, progress, joint_iterations)
         stream = TrainStream(source, recipe, seed, joint)
         _to_the_end(

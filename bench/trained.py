@@ -13,7 +13,7 @@ from bench.models.build import build_segmenter
 from bench.protocols import Protocol, load_protocol, on_track
 from bench.resolve import revisions
 from bench.result import read_result, result_path, state_folder
-from bench.spec import RunSpec, Target, spec_hash
+from bench.spec import GENERATED, RunSpec, Target, spec_hash
 
 AT = "@"
 """`X@Y`: scored on the targets of protocol X, trained as Y says."""
@@ -76,6 +76,7 @@ def elsewhere(spec: RunSpec, rules: Protocol, track: str) -> RunSpec:
     for dataset in trained_on.keys() & now.keys():
         if trained_on[dataset] != now[dataset]:
             raise UserError(f"dataset {dataset} has changed since run {spec_hash(spec)[:12]} was trained on it")
+    trained_on |= {name: spec.data[name] for name in (GENERATED,) if name in spec.data}
     changed = {
         "protocol": base if rules.name == base else f"{rules.name}{AT}{base}",
         "track": rules.track(track),

@@ -164,7 +164,7 @@ def test_masks_of_resized_features_are_resized_masks() -> None:
 @torch.no_grad()
 def test_scores_are_class_times_mask_probability() -> None:
     classes, masks = torch.randn(1, 3, CLASSES + 1), torch.randn(1, 3, 4, 4)
-    scores = semantic_scores(classes, masks, (8, 8))
+    scores = semantic_scores(classes.softmax(-1)[..., :-1], masks, (8, 8))
     large = F.interpolate(masks, size=(8, 8), mode="bilinear", align_corners=False)
     expected = sum(classes[0, q].softmax(0)[:-1, None, None] * large[0, q].sigmoid() for q in range(3))
     torch.testing.assert_close(scores[0], expected)

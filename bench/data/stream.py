@@ -32,10 +32,10 @@ class Batch(NamedTuple):
 
 
 class Joint(NamedTuple):
-    """The second phase of training: what is mixed into the source, and from which iteration on."""
+    """What is mixed into the source, and from which iteration on."""
 
     first: int
-    generated: SegmentationDataset | None
+    generated: SegmentationDataset
     weights: tuple[int, int] = (1, 2)
     """Of every sum(weights) images so many are of the source and so many generated."""
 
@@ -55,7 +55,7 @@ class TrainStream:
 
     def __init__(self, dataset: SegmentationDataset, recipe: Recipe, seed: int, joint: Joint | None = None) -> None:
         self.dataset, self.recipe, self.seed = dataset, recipe, seed
-        self.joint = joint if joint is not None and joint.generated is not None else None
+        self.joint = joint
         self._orders: dict[tuple[int, ...], tuple[int, npt.NDArray[np.int64]]] = {}
 
     def index(self, item: int) -> int:
@@ -94,7 +94,6 @@ class TrainStream:
         part, count = self._part(item - first, self.joint.weights, 6)
         if part == 0:
             return False, self.index(first + count)
-        assert self.joint.generated is not None
         return True, self._place(count, len(self.joint.generated), (7,))
 
     def item(self, item: int) -> _Item:
@@ -104,7 +103,6 @@ class TrainStream:
         if not generated:
             return _Item(*train_transform(self.dataset[index], self.recipe, rng), None)
         assert self.joint is not None
-        assert self.joint.generated is not None
         image, clean = generated_transform(self.joint.generated[index].image, self.recipe, rng)
         return _Item(image, np.full(self.recipe.crop, IGNORE, np.uint8), clean)
 

@@ -141,14 +141,17 @@ class Mask2FormerHead(Head):
     def logits(self, features: list[Tensor], size: tuple[int, int], queries: Tensor | None = None) -> Tensor:
         """Sum over the queries of class probability (without no-object) x mask probability, (B, classes, *size)."""
         predictions = self(features, queries)
-        return semantic_scores(predictions.classes[-1], predictions.masks()[-1], size)
+        classes, masks = predictions.classes[-1], predictions.masks()[-1]
+        with torch.autocast(masks.device.type, enabled=False):
+            if self.ensemble is not None:
+                return semantic_scores(self.ensemble(classes, masks, features), masks, size)
+            return semantic_scores(classes.float().softmax(-1)[..., :-1], masks, size)
 
 
-def semantic_scores(classes: Tensor, masks: Tensor, size: tuple[int, int]) -> Tensor:
-    """classes (B, Q, K + 1) and masks (B, Q, h, w), logits -> scores (B, K, *size)."""
-    with torch.autocast(masks.device.type, enabled=False):
-        masks = F.interpolate(masks.float(), size=size, mode="bilinear", align_corners=False).sigmoid()
-        return torch.einsum("bqk,bqhw->bkhw", classes.float().softmax(-1)[..., :-1], masks)
+def semantic_scores(probabilities: Tensor, masks: Tensor, size: tuple[int, int]) -> Tensor:
+    """Class probabilities (B, Q, K) and mask logits (B, Q, h, w) -> scores (B, K, *size)."""
+    masks = F.interpolate(masks.float(), size=size, mode="bilinear", align_corners=False).sigmoid()
+    return torch.einsum("bqk,bqhw->bkhw", probabilities, masks)
 
 
 def _attention_mask(embeddings: Tensor, places: Tensor) -> Tensor:
