@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from bench import cli_data, cli_report
+from bench import cli_data, cli_generate, cli_report
 from bench.cli_options import (
     PROGRAM,
     AsJson,
@@ -233,6 +233,7 @@ def selftest(
 
 cli_report.add_to(app)
 cli_data.add_to(app)
+cli_generate.add_to(app)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 Positive = Annotated[int, Field(gt=0)]
 NonNegative = Annotated[int, Field(ge=0)]
@@ -44,3 +44,11 @@ class GeneratedConfig(MethodConfig):
 
     Learning rate and optimiser begin anew, as published; generated images are mixed in.
     """
+
+    @field_validator("prompts", mode="before")
+    @classmethod
+    def _contents(cls, value: object) -> object:
+        """A file's prompts in place of its name: a run's identity holds no path."""
+        from bench.generated.prompts import contents
+
+        return contents(value)
