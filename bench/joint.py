@@ -9,15 +9,11 @@ import torch
 from bench.api import GeneratedConfig, MethodCard
 from bench.data.stream import Joint
 from bench.errors import UserError
-from bench.generated import folder_name, make, open_generated, revision
+from bench.generated import place, revision
+from bench.generated.folder import make, open_generated
 from bench.observer import Observer
 from bench.registry import METHODS
 from bench.spec import GENERATED, RunSpec
-
-
-def generated_folder(config: GeneratedConfig, results: Path) -> Path:
-    """Where the images of these settings are kept: shared by all runs of a folder of results."""
-    return results / ".runs" / "generated" / folder_name(config)
 
 
 def open_joint(spec: RunSpec, results: Path, device: torch.device, observer: Observer) -> Joint | None:
@@ -31,7 +27,7 @@ def open_joint(spec: RunSpec, results: Path, device: torch.device, observer: Obs
         return None
     if spec.data.get(GENERATED) != revision(config):
         raise UserError("what generates the images has changed since this run was specified: specify it again")
-    folder = generated_folder(config, results)
+    folder = place(results, config)
     make(config, folder, device, observer)
     weights = (config.source_weight, config.generated_weight)
     return Joint(spec.recipe.iterations, open_generated(config, folder), weights)
