@@ -86,8 +86,7 @@ def resolve(
         start = _on_card(card, config, on_track.backbone, settings, weights)
     compile_ = [setting.value for setting in settings if (setting.part, setting.field) == ("spec", "compile")]
     sources, targets = rules.sources_of(track), rules.targets_of(track)
-    trained = _part(Recipe, "recipe", recipe, settings)
-    data = revisions(sources, targets) | (_generated(config, trained) if checkpoint is None else {})
+    data = revisions(sources, targets) | (_generated(config) if checkpoint is None else {})
     return _build(
         RunSpec,
         {
@@ -100,7 +99,7 @@ def resolve(
             "classes": rules.classes,
             "data": data,
             "track": rules.track(track),
-            "recipe": trained,
+            "recipe": _part(Recipe, "recipe", recipe, settings),
             "precision": precision or rules.precision,
             "compile": compile_[-1] if compile_ else False,
             "seed": seed,
@@ -247,12 +246,10 @@ def _weights(card: BackboneCard, wanted: object, given: Path | None) -> str:
     return own
 
 
-def _generated(config: BaseModel, recipe: Recipe) -> dict[str, str]:
+def _generated(config: BaseModel) -> dict[str, str]:
     """What decides the generated images, where the method asks for some."""
     if not isinstance(config, GeneratedConfig) or not config.images or not config.joint_iterations:
         return {}
-    if any(side < crop for side, crop in zip(config.image_size, recipe.crop, strict=True)):
-        raise UserError(f"image_size {config.image_size} is smaller than the crop {recipe.crop} of the recipe")
     return {GENERATED: revision(config)}
 
 

@@ -151,9 +151,10 @@ def test_flips_are_of_both_views() -> None:
     assert columns == {15, 40}
 
 
-def test_images_smaller_than_the_crop_are_an_error() -> None:
-    with pytest.raises(ValueError, match="smaller than the crop"):
-        generated_transform(generated_dataset()[0].image, tiny_recipe(crop=(64, 64)), np.random.default_rng(0))
+def test_images_smaller_than_the_crop_are_enlarged() -> None:
+    _, clean = generated_transform(generated_dataset()[0].image, tiny_recipe(crop=(64, 96)), np.random.default_rng(0))
+    assert clean.shape == (3, 64, 96)
+    assert (clean[0] == 200).sum() > 64 * 5, "the bright column is wider"
 
 
 def test_learning_rate_and_optimiser_begin_anew(tmp_path: Path) -> None:

@@ -43,12 +43,14 @@ def train_transform(sample: Sample, recipe: Recipe, rng: np.random.Generator) ->
 def generated_transform(image: Image, recipe: Recipe, rng: np.random.Generator) -> tuple[Image, Image]:
     """Two views (3, h, w) of a generated (H, W, 3) image, of the recipe's crop size: the student's and the clean one.
 
-    The same place and flip; the student's has photometric distortion besides (CLOUDS, arXiv 2312.09788). Raises
-    ValueError for an image that is smaller than the crop.
+    The same place and flip; the student's has photometric distortion besides (CLOUDS, arXiv 2312.09788, whose images
+    are of the crop's size). An image that is smaller than the crop is enlarged until it covers it.
     """
     height, width = recipe.crop
-    if image.shape[0] < height or image.shape[1] < width:
-        raise ValueError(f"generated images of {image.shape[:2]} are smaller than the crop {recipe.crop}")
+    scale = max(height / image.shape[0], width / image.shape[1])
+    if scale > 1:
+        size = (max(width, round(image.shape[1] * scale)), max(height, round(image.shape[0] * scale)))
+        image = _as_image(cv2.resize(image, size, interpolation=cv2.INTER_LINEAR))
     top = int(rng.integers(image.shape[0] - height + 1))
     left = int(rng.integers(image.shape[1] - width + 1))
     clean = image[top : top + height, left : left + width]
