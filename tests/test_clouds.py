@@ -1,0 +1,280 @@
+"""CLOUDS: the teacher, what becomes of its labels, the ablations, and the run as a whole."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from engine import TinyBackbone, TinyHead, striped, striped_dataset, tiny_recipe
+from lightning_fabric import Fabric
+from PIL import Image
+from test_joint import generated_dataset
+from test_train import StopAt
+from torch import Tensor, nn
+
+from bench.api import CLASSES, UserError
+from bench.data.stream import Joint
+from bench.models.heads import ConfiguredHead
+from bench.spec import HeadConfig
+from bench.train import train
+from methods.clouds import Clouds, CloudsConfig, build
+from methods.clouds.ensemble import Ensemble
+from methods.clouds.refine import components, draw_points, unite
+
+HEIGHT, WIDTH = 32, 48
+CPU = torch.device("cpu")
+
+
+def clouds(**options: Any) -> Clouds:
+    torch.manual_seed(0)
+    plain: dict[str, Any] = {
+        "segmenter": "none",
+        "joint_iterations": 6,
+        "size_threshold": 20,
+        "ema": 0.5,
+        "ema_every": 2,
+        "save_pseudo_labels": 0,
+    }
+    return Clouds(TinyBackbone(), TinyHead(), CloudsConfig(**(plain | options))).train()
+
+
+def images(count: int = 2) -> Tensor:
+    stripes = np.stack([striped(index).image for index in range(count)])
+    return torch.from_numpy(stripes).movedim(-1, 1).float() / 255
+
+
+class Boxes:
+    """A refiner that answers with the box around the points, and keeps what it was asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[Tensor] = []
+
+    def __call__(self, image: Tensor, points: Tensor) -> Tensor:
+        self.asked.append(points)
+        masks = torch.zeros(len(points), *image.shape[-2:], dtype=torch.bool)
+        for mask, own in zip(masks, points.long(), strict=True):
+            (left, top), (right, bottom) = own.amin(0), own.amax(0)
+            mask[top : bottom + 1, left : right + 1] = True
+        return masks
+
+
+def test_only_the_head_trains() -> None:
+    segmenter = clouds()
+    segmenter.before_joint_step(0)
+    assert {name.partition(".")[0] for name in segmenter.trainable_names()} == {"head"}
+    assert not any("teacher" in name for name in segmenter.state_dict()), "it is no part of what is scored"
+    assert not segmenter.backbone.training
+
+
+def test_the_teacher_is_a_copy_first_and_an_average_then() -> None:
+    segmenter = clouds(ema=0.75, ema_every=2)
+    segmenter.before_joint_step(0)
+    teacher = segmenter.teacher.head
+    first = segmenter.head.score.weight.detach().clone()
+    assert torch.equal(teacher.score.weight, first)
+    assert not any(parameter.requires_grad for parameter in teacher.parameters())
+    assert not teacher.training
+    with torch.no_grad():
+        segmenter.head.score.weight.add_(1)
+    segmenter.before_joint_step(1)
+    assert torch.equal(teacher.score.weight, first), "it follows every second step only"
+    segmenter.before_joint_step(2)
+    torch.testing.assert_close(teacher.score.weight, 0.75 * first + 0.25 * (first + 1))
+
+
+def test_the_teacher_does_not_drop_out() -> None:
+    segmenter = clouds()
+    segmenter.head.dropout = nn.Dropout(0.9)
+    segmenter.before_joint_step(0)
+    assert segmenter.head.dropout.training
+    assert not segmenter.teacher.head.dropout.training
+
+
+def test_without_a_segmenter_labels_are_the_teachers() -> None:
+    segmenter = clouds()
+    segmenter.before_joint_step(0)
+    expected = segmenter.logits(images()).argmax(1)
+    with torch.no_grad():
+        segmenter.head.score.weight.zero_()
+    assert torch.equal(segmenter.pseudo_labels(images()), expected)
+
+
+def test_labels_are_refined_image_by_image() -> None:
+    segmenter = clouds()
+    segmenter.before_joint_step(0)
+    segmenter.refiner = boxes = Boxes()
+    torch.manual_seed(3)
+    found = segmenter.pseudo_labels(images())
+    teacher = segmenter.teacher.head.logits(segmenter.backbone(images()), (HEIGHT, WIDTH)).argmax(1)
+    assert len(boxes.asked) == 2
+    for label, own, points in zip(found, teacher, boxes.asked, strict=True):
+        pieces = components(own.numpy(), 20)
+        assert len(points) == len(pieces.classes) > 1
+        classes = [int(own[y, x]) for x, y in points[:, 0].long()]
+        assert classes == pieces.classes.tolist()
+        assert torch.equal(label, unite(Boxes()(images()[0], points), torch.from_numpy(pieces.classes)))
+
+
+def test_an_image_without_a_component_keeps_the_teachers_labels() -> None:
+    segmenter = clouds(size_threshold=HEIGHT * WIDTH)
+    segmenter.before_joint_step(0)
+    segmenter.refiner = boxes = Boxes()
+    found = segmenter.pseudo_labels(images())
+    assert not boxes.asked
+    assert torch.equal(found, segmenter.logits(images()).argmax(1))
+
+
+def test_points_are_drawn_from_the_steps_seed_and_disturb_nothing() -> None:
+    segmenter = clouds()
+    segmenter.before_joint_step(0)
+    asked, after = [], []
+    for seed in (3, 3, 4):
+        segmenter.refiner = boxes = Boxes()
+        torch.manual_seed(seed)
+        segmenter.pseudo_labels(images())
+        asked.append(torch.cat(boxes.asked))
+        after.append(float(torch.rand(())))
+    assert torch.equal(asked[0], asked[1])
+    assert not torch.equal(asked[0], asked[2])
+    torch.manual_seed(3)
+    assert after[0] == float(torch.rand(()))
+
+
+def test_small_components_have_no_points() -> None:
+    label = np.zeros((4, 6), np.uint8)
+    label[0, :3] = 1
+    found = components(label, 0)
+    assert found.classes.tolist() == [0, 1]
+    numbers, points = draw_points(found, 5, np.random.default_rng(0))
+    assert numbers.tolist() == [0]
+    assert points.shape == (1, 5, 2)
+
+
+def test_components_touch_at_sides_not_at_corners() -> None:
+    label = np.full((4, 4), 255, np.uint8)
+    label[0, 0] = label[1, 1] = label[2, 1] = 3
+    label[0, 2:] = label[1, 3] = 1
+    found = components(label, 0)
+    assert found.classes.tolist() == [1, 3, 3]
+    assert found.masks().sum((1, 2)).tolist() == [3, 1, 2]
+    assert not (found.places[label == 255]).any()
+    assert components(label, 2).classes.tolist() == [1], "strictly more than the threshold"
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_components_are_those_of_scipy(seed: int) -> None:
+    from scipy import ndimage
+
+    rng = np.random.default_rng(seed)
+    label = rng.integers(0, 3, (40, 60)).astype(np.uint8)
+    label = ndimage.median_filter(label, 3)
+    found = components(label, 10)
+    expected, classes = [], []
+    for own in np.unique(label):
+        pieces, count = ndimage.label(label == own)
+        kept = [pieces == piece for piece in range(1, count + 1) if (pieces == piece).sum() > 10]
+        expected += kept
+        classes += [own] * len(kept)
+    assert found.classes.tolist() == classes
+    np.testing.assert_array_equal(found.masks(), np.stack(expected))
+
+
+def test_contested_pixels_belong_to_none_even_within_a_class() -> None:
+    masks = torch.zeros(3, 2, 4, dtype=torch.bool)
+    masks[0, :, :2] = masks[1, :, 1:3] = masks[2, 0, 3] = True
+    label = unite(masks, torch.tensor([7, 7, 0]))
+    assert label.tolist() == [[7, 255, 7, 0], [7, 255, 7, 255]]
+
+
+def joint_training(segmenter: Clouds, folder: Path, observer: Any = None) -> Any:
+    segmenter.prepare(folder, CPU)
+    return train(
+        segmenter,
+        striped_dataset(),
+        tiny_recipe(iterations=3, batch_size=3),
+        6,
+        seed=0,
+        spec_hash="a" * 64,
+        checkpoint=folder / "weights.safetensors",
+        fabric=Fabric(accelerator="cpu", devices=1),
+        observer=observer,
+        joint=Joint(3, generated_dataset(), (1, 2)),
+    )
+
+
+def test_a_training_that_was_interrupted_goes_on_with_its_teacher(tmp_path: Path) -> None:
+    whole = clouds(save_pseudo_labels=3)
+    reference = joint_training(whole, tmp_path / "whole")
+    for step in (3, 6):
+        folder = tmp_path / str(step)
+        with pytest.raises(KeyboardInterrupt):
+            joint_training(clouds(save_pseudo_labels=3), folder, StopAt(step))
+        again = clouds(save_pseudo_labels=3)
+        assert joint_training(again, folder).curve == reference.curve
+        assert torch.equal(again.head.score.weight, whole.head.score.weight)
+        names = [
+            [path.name for path in sorted((place / "pseudo-labels").iterdir())]
+            for place in (folder, tmp_path / "whole")
+        ]
+        assert names[0] == names[1]
+
+
+def test_pseudo_labels_can_be_looked_at_and_change_nothing(tmp_path: Path) -> None:
+    shown, unseen = clouds(save_pseudo_labels=2), clouds()
+    joint_training(shown, tmp_path / "shown")
+    joint_training(unseen, tmp_path / "unseen")
+    assert torch.equal(shown.head.score.weight, unseen.head.score.weight)
+    pictures = sorted((tmp_path / "shown" / "pseudo-labels").iterdir())
+    assert len(pictures) == 2
+    with Image.open(pictures[0]) as picture:
+        assert picture.size == (4 * 8 * WIDTH, 8 * HEIGHT)
+        assert len(np.unique(np.asarray(picture).reshape(-1, 3), axis=0)) > 3
+    assert not (tmp_path / "unseen" / "pseudo-labels").exists()
+
+
+def test_without_generated_images_there_is_no_teacher(tmp_path: Path) -> None:
+    segmenter = clouds(images=0, segmenter="no/such-model")
+    segmenter.prepare(tmp_path, CPU)
+    segmenter.before_joint_step(0)
+    assert segmenter.teacher.head is None
+    assert segmenter.refiner is None
+    assert segmenter.training_state() == {}
+
+
+class Words:
+    """Text embeddings of two classes along two axes; features are projected by taking their first two channels."""
+
+    classes = torch.eye(2)
+    scale = 4.0
+
+    def project(self, features: Tensor) -> Tensor:
+        return F.normalize(features[..., :2], dim=-1)
+
+
+def test_the_ensemble_is_a_geometric_mean() -> None:
+    features = torch.zeros(1, 3, 2, 4)
+    features[0, 0, :, :2] = 1  # the left half speaks for class 0, the right one for class 1
+    features[0, 1, :, 2:] = 1
+    masks = torch.full((1, 3, 2, 4), -1.0)
+    masks[0, 0, :, :2] = masks[0, 1, :, 2:] = 1
+    classes = torch.tensor([[[0.0, 1.0, 0.5], [0.0, 1.0, -3.0], [2.0, 1.0, 0.0]]])
+    found = Ensemble(Words(), 0.4)(classes, masks, [features])
+    own, text = classes[0, :, :2].softmax(-1), torch.tensor([[4.0, 0], [0, 4.0]]).softmax(-1)
+    mixed = own[:2] ** 0.6 * text**0.4
+    mixed = mixed / mixed.sum(-1, keepdim=True)
+    void = classes[0].softmax(-1)[:, 2:]
+    torch.testing.assert_close(found[0, :2], mixed * (1 - void[:2]))
+    torch.testing.assert_close(found[0, 2], classes[0].softmax(-1)[2, :2], msg="an empty mask has no features")
+    torch.testing.assert_close(Ensemble(Words(), 0.0)(classes, masks, [features]), classes.softmax(-1)[..., :2])
+
+
+def test_the_ensemble_needs_a_text_tower_and_masks() -> None:
+    config = CloudsConfig(ensemble=True)
+    with pytest.raises(UserError, match="no text tower"):
+        build(TinyBackbone(), ConfiguredHead(HeadConfig(hidden=32, heads=4), len(CLASSES)), config)
+    with pytest.raises(UserError, match="head that classifies masks"):
+        build(TinyBackbone(), ConfiguredHead(HeadConfig(name="linear"), len(CLASSES)), config)
