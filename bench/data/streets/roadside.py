@@ -38,7 +38,7 @@ def plots(b: Builder, road: Road, lay: Layout, side: int) -> None:
 def _garden(b: Builder, road: Road, lay: Layout, side: int, middle: float, width: float) -> None:
     rng, sign = b.rng, SIDES[side][1]
     if rng.random() < lay.barriers:
-        _barrier(b, road, side, middle, width / 2)
+        _barrier(b, road, lay, side, middle, width / 2)
     for _ in range(int(3.5 * lay.trees * rng.random())):
         road.put(b, sign * (road.edge(side) + uniform(rng, (1.5, 8.0))), middle + (rng.random() - 0.5) * width)
         furniture.tree(b, uniform(rng, (5.0, 10.0)), rng.random(), rng.random() < lay.conifer)
@@ -51,18 +51,18 @@ def _house(b: Builder, road: Road, lay: Layout, side: int, middle: float, width:
     road.put(b, sign * (road.edge(side) + depth + back), middle)
     key = b.new_key()
     half = depth, height / 2, width / 2
-    bay, front = uniform(rng, lay.window), rng.random()
+    bay, front = uniform(rng, lay.window), uniform(rng, lay.front)
     b.add(BOX, BUILDING, M_FACADE, (0, height / 2, 0), half, key=key, p1=bay, p2=front)
     if rng.random() < 0.5:
         b.add(BOX, BUILDING, M_ROOF, (0, height + 0.3, 0), (depth + 0.35, 0.3, width / 2 + 0.2), key=key)
     if rng.random() < lay.barriers * 0.55:
-        _barrier(b, road, side, middle, width / 2)
+        _barrier(b, road, lay, side, middle, width / 2)
 
 
-def _barrier(b: Builder, road: Road, side: int, z: float, half: float) -> None:
+def _barrier(b: Builder, road: Road, lay: Layout, side: int, z: float, half: float) -> None:
     """A wall or a fence along a plot."""
     road.put(b, SIDES[side][1] * (road.edge(side) - 0.3), z)
-    if b.rng.random() < 0.5:
+    if b.rng.random() < lay.walls / (lay.walls + lay.fences):
         b.add(BOX, WALL, M_WALL, (0, 0.9, 0), (0.18, 0.95 + 0.35 * b.rng.random(), half))
     else:
         b.add(BOX, FENCE, M_FENCE, (0, 0.85, 0), (0.05, 0.8 + 0.35 * b.rng.random(), half))

@@ -26,7 +26,7 @@ def _lanes(b: Builder, road: Road, lay: Layout, side: int, sign: float) -> None:
     half = road.half[side] - (3.4 if road.has_rails and road.rails * sign > 0 else 0.0)
     lane = 1.6
     while lane < half - 0.6:
-        z = uniform(rng, (9.0, 26.0)) + (4.0 if sign > 0 and lane < 2 else 0.0)
+        z = uniform(rng, lay.first) + (4.0 if sign > 0 and lane < 2 else 0.0)
         parked = lane > half - 3.6 and rng.random() < lay.parked
         while z < 100.0:
             ahead = sign > 0 or (parked and rng.random() < 0.5)
@@ -52,18 +52,20 @@ def _vehicle(b: Builder, lay: Layout) -> float:
     """One moving vehicle in the open group; returns the room it takes along the lane, metres."""
     rng = b.rng
     if rng.random() < 0.42 * lay.riders / (1 + 0.42 * lay.riders):
-        _two_wheeler(b, 0.55)
+        _two_wheeler(b, lay, 0.55)
         return 3.5
     if rng.random() < lay.heavy:
-        heavy = vehicles.truck if rng.random() < 0.5 else vehicles.bus
+        heavy = vehicles.truck if rng.random() < lay.trucks / (lay.trucks + lay.buses) else vehicles.bus
         heavy(b, rng.random())
         return 13.0
     vehicles.car(b, rng.random())
     return 6.5
 
 
-def _two_wheeler(b: Builder, bicycles: float) -> None:
-    if b.rng.random() < bicycles:
+def _two_wheeler(b: Builder, lay: Layout, share: float) -> None:
+    """Somebody riding; `share` is the bicycles' where a place favours neither."""
+    bicycles, motorcycles = share * lay.bicycles, (1.0 - share) * lay.motorcycles
+    if b.rng.random() < bicycles / (bicycles + motorcycles):
         vehicles.bicycle(b, True)
     else:
         vehicles.motorcycle(b, True)
@@ -76,7 +78,7 @@ def _riders(b: Builder, road: Road, lay: Layout, side: int, sign: float) -> None
     while z < PEOPLE_TO and lay.riders > 0:
         offset = road.half[side] - 0.75 - 0.3 * rng.random()
         road.put(b, sign * offset, z, turn=AHEAD if sign > 0 else BACK)
-        _two_wheeler(b, 0.6)
+        _two_wheeler(b, lay, 0.6)
         z += uniform(rng, (7.0, 32.0)) / lay.riders
 
 
