@@ -19,7 +19,7 @@ TORCH_FREE = (
     *("bench.protocols", "bench.listing", "bench.progress", "bench.observer", "bench.metrics"),
     *("bench.report.scores", "bench.report.single", "bench.report.frame", "bench.report.tables"),
     *("bench.reported", "bench.report.reported"),
-    *("bench.models.card", "bench.models.hub", "bench.data.cards"),
+    *("bench.models.card", "bench.models.hub", "bench.data.cards", "bench.generated", "bench.generated.prompts"),
 )
 DISTRIBUTIONS = {
     "PIL": "pillow",
@@ -27,6 +27,7 @@ DISTRIBUTIONS = {
     "huggingface_hub": "huggingface-hub",
     "lightning_fabric": "lightning-fabric",
     "mmcv": "mmcv-lite",
+    "open_clip": "open_clip_torch",
     "mmseg": "mmsegmentation",
     "sklearn": "scikit-learn",
 }
@@ -91,7 +92,11 @@ def test_every_library_is_declared() -> None:
     needed, extras = project["dependencies"], project["optional-dependencies"]
     own = {path.stem for path in SOURCES} | {"bench", "methods"} | set(sys.stdlib_module_names)
     own |= {path.parent.name for path in SOURCES if path.name == "__init__.py"}
-    places = {"bench": needed, "methods": needed + extras["mmseg"], "tests": needed + extras["test"] + extras["mmseg"]}
+    places = {
+        "bench": needed + extras["clouds"],
+        "methods": needed + extras["mmseg"] + extras["clouds"],
+        "tests": needed + extras["test"] + extras["mmseg"] + extras["clouds"] + ["tokenizers"],  # which transformers needs
+    }
     for folder, requirements in places.items():
         declared = {re.split(r"[<>=]", line)[0] for line in requirements}
         paths = [path for path in SOURCES if path.is_relative_to(ROOT / folder)]

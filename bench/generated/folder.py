@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import uuid
 from collections.abc import Sequence
 from functools import partial
 from operator import methodcaller
@@ -236,7 +237,7 @@ def _record(folder: Path, sums: dict[int, str], index: Index) -> None:
 
 def _publish(path: Path, content: bytes) -> bytes:
     """Write a whole file, unless another process did meanwhile; returns what is there now."""
-    whole = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    whole = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
     write_atomically(whole, methodcaller("write", content))
     try:
         os.link(whole, path)
