@@ -130,7 +130,7 @@ def _index(folder: Path, config: GeneratedConfig) -> Index | None:
     path = folder / INDEX
     try:
         index = Index.model_validate_json(path.read_bytes())
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except ValidationError as error:
         raise DamagedFile(path, f"{what_is_wrong(error)}; delete the folder to have it made again") from error
