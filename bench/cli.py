@@ -103,7 +103,7 @@ def run(
 @app.command(name="import")
 def import_(
     checkpoint: Annotated[Path, typer.Argument(help="A published checkpoint: .pth or .safetensors.")],
-    method: Annotated[str, typer.Option(help="The method it was made with; CLOUDS' are `frozen`.")],
+    method: Annotated[str, typer.Option(help="The method it was made with; CLOUDS' warm-up is `frozen`.")],
     backbone: Annotated[str, typer.Option(help="A family or an exact name; see `ls backbones`.")],
     protocol: Annotated[str, typer.Option(help="What it is to be scored on.")] = "streets",
     track: Annotated[str, typer.Option(help="How images are put through the model and scored.")] = "native",

@@ -123,8 +123,11 @@ def test_a_rein_checkpoint_is_imported_and_scored(
     assert result.settings["checkpoint"] == imported["spec"]["checkpoint"], "tables say that it was not trained here"
 
 
-def test_a_detectron2_checkpoint_brings_its_clip(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    spec, segmenter = built("frozen", "timm:convnext_atto")
+@pytest.mark.parametrize("method", ["frozen", "clouds"])
+def test_a_detectron2_checkpoint_brings_its_clip(
+    method: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spec, segmenter = built(method, "timm:convnext_atto")
     checkpoint, results = tmp_path / "clouds.pth", tmp_path / "results"
     state = as_detectron2(segmenter.head) | {"void_embedding.weight": torch.zeros(1, 8)}
     trunk = segmenter.backbone.model.state_dict()
@@ -134,7 +137,7 @@ def test_a_detectron2_checkpoint_brings_its_clip(tmp_path: Path, capsys: pytest.
         "backbone.clip_model.visual.head.proj.weight": torch.zeros(2),
     }
     torch.save({"model": state}, checkpoint)
-    assert cli.main([*arguments(checkpoint, "frozen", "timm:convnext_atto", results), "--json"]) == 0
+    assert cli.main([*arguments(checkpoint, method, "timm:convnext_atto", results), "--json"]) == 0
     imported = json.loads(capsys.readouterr().out)
     assert imported["spec"]["weights"].startswith("sha256:")
     assert confusions(scored(capsys, results, imported)) == expected(segmenter, spec)
