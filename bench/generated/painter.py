@@ -10,6 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from bench.data.ahead import ahead
+from bench.data.stream import default_workers
 from bench.errors import PrerequisiteError, UserError
 from bench.generated.identity import EMBEDDED
 from bench.generated.models import first_line, load, quiet
@@ -35,15 +37,31 @@ def painter_for(config: GeneratedConfig, device: torch.device) -> Painter:
     if config.generator == EMBEDDED:
         from bench.generated.streets import StreetsPainter
 
-        return StreetsPainter(config.image_size)
+        return Threaded(StreetsPainter(config.image_size))
     return DiffusersPainter(config.generator, config.image_size, config.inference_steps, config.guidance, device)
 
 
 def batch_size(config: GeneratedConfig, device: torch.device) -> int:
     """Pictures painted at once: on a CPU no more than one is lost when a pipeline is stopped."""
     if config.generator == EMBEDDED:
-        return 16
+        return 4 * default_workers()
     return 4 if device.type == "cuda" else 1
+
+
+class Threaded:
+    """A painter whose pictures are painted one a thread."""
+
+    def __init__(self, painter: Painter) -> None:
+        self.painter = painter
+
+    def paint(self, prompts: Sequence[str], seeds: Sequence[int]) -> list[Image]:
+        """See `Painter`."""
+        return list(ahead(self._one, zip(prompts, seeds, strict=True), threads=default_workers()))
+
+    def _one(self, asked: tuple[str, int]) -> Image:
+        prompt, seed = asked
+        (picture,) = self.painter.paint([prompt], [seed])
+        return picture
 
 
 class DiffusersPainter:
