@@ -213,7 +213,7 @@ def _paint(
             sums[number] = hashlib.sha256(_publish(folder / _name(number), content)).hexdigest()
         _record(folder, sums, index)
         new += len(numbers)
-        observer.advance(TASK, len(batch), prompts[batch[-1] % len(prompts)])
+        observer.advance(TASK, len(batch))
     observer.finish(TASK)
     return new
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
@@ -11,7 +12,6 @@ import numpy.typing as npt
 import torch
 
 from bench.data.ahead import ahead
-from bench.data.stream import default_workers
 from bench.errors import PrerequisiteError, UserError
 from bench.generated.identity import EMBEDDED
 from bench.generated.models import first_line, load, quiet
@@ -44,7 +44,7 @@ def painter_for(config: GeneratedConfig, device: torch.device) -> Painter:
 def batch_size(config: GeneratedConfig, device: torch.device) -> int:
     """Pictures painted at once: on a CPU no more than one is lost when a pipeline is stopped."""
     if config.generator == EMBEDDED:
-        return 4 * default_workers()
+        return 4 * (os.cpu_count() or 1)
     return 4 if device.type == "cuda" else 1
 
 
@@ -56,7 +56,7 @@ class Threaded:
 
     def paint(self, prompts: Sequence[str], seeds: Sequence[int]) -> list[Image]:
         """See `Painter`."""
-        return list(ahead(self._one, zip(prompts, seeds, strict=True), threads=default_workers()))
+        return list(ahead(self._one, zip(prompts, seeds, strict=True), threads=os.cpu_count() or 1))
 
     def _one(self, asked: tuple[str, int]) -> Image:
         prompt, seed = asked
