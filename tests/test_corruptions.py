@@ -62,7 +62,8 @@ HASHES = {
     "zoom_blur": "4602d27dee21a11b",
 }
 """SHA-256 of the bytes at severity 3, first 16 digits. Noise is whole numbers and the same on every platform; in blur
-the weights come of exp(), sin() and OpenCV's kernel of the rim, whose last bit another platform may have otherwise."""
+the weights come of exp(), sin() and OpenCV's kernel of the rim, whose last bit another platform may have otherwise.
+The other ten are held to a picture: test_corruption_golden.py."""
 
 
 def fixed_picture() -> np.ndarray:
