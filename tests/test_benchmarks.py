@@ -71,6 +71,24 @@ def test_corruptions_are_timed_and_weighed(monkeypatch: pytest.MonkeyPatch, caps
     assert without.split()[-3:] == ["2.0", "30.0", "15.0"]
 
 
+@pytest.mark.usefixtures("one_thread")
+def test_corruptions_of_batches_are_timed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    from bench.data.corruptions.tensors import ON_DEVICE
+
+    monkeypatch.syspath_prepend(ROOT)
+    module = importlib.import_module("benchmarks.corruption_batches")
+    monkeypatch.setattr("sys.argv", ["corruption_batches", "--size", "40x64", "--rounds", "1", "--batch", "2"])
+    threads = cv2.getNumThreads()
+    try:
+        module.main()
+    finally:
+        cv2.setNumThreads(threads)
+    first, _, *lines = capsys.readouterr().out.splitlines()
+    assert first == "2 images of 40 x 64 on cpu, one thread"
+    assert [tuple(line.split()[:2]) for line in lines] == [(name, str(s)) for name in ON_DEVICE for s in (1, 3, 5)]
+    assert all(min(map(float, line.split()[2:])) >= 0 for line in lines)
+
+
 def test_benchmarks_are_not_packaged() -> None:
     import tomllib
 

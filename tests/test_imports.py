@@ -19,7 +19,8 @@ TORCH_FREE = (
     *("bench.protocols", "bench.listing", "bench.progress", "bench.observer", "bench.metrics"),
     *("bench.report.scores", "bench.report.single", "bench.report.frame", "bench.report.tables"),
     *("bench.reported", "bench.report.reported"),
-    *("bench.models.card", "bench.models.hub", "bench.data.cards", "bench.generated", "bench.generated.prompts"),
+    *("bench.models.card", "bench.models.hub", "bench.data.cards", "bench.data.corruptions"),
+    *("bench.generated", "bench.generated.prompts", "bench.generated.streets"),
 )
 DISTRIBUTIONS = {
     "PIL": "pillow",

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import zlib
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Final
 
 import cv2
 import numpy as np
@@ -21,7 +21,10 @@ from bench.data.corruptions.pixels import finish
 from bench.errors import UnknownName, UserError
 from bench.protocols.corruptions import COMMON, GROUPS
 
-__all__ = ["COMMON", "GROUPS", "NAMES", "corrupt", "require_corruption", "seed_number"]
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = ["COMMON", "GROUPS", "NAMES", "corrupt", "corrupt_batch", "require_corruption", "seed_number"]
 
 Image = npt.NDArray[np.uint8]
 _Corruption = Callable[[Image, int, np.random.Generator], Image | npt.NDArray[np.floating]]
@@ -81,6 +84,19 @@ def corrupt(image: Image, name: str, severity: int, seed: int | str) -> Image:
     if image.ndim == 3:
         return result
     return result[..., 0].copy() if name in GROUPS["noise"] else np.asarray(cv2.cvtColor(result, cv2.COLOR_RGB2GRAY))
+
+
+def corrupt_batch(images: Tensor, name: str, severity: int, seeds: Sequence[int | str]) -> Tensor:
+    """Corrupt RGB images (B, 3, H, W) uint8, each with its own seed; the result is on the same device, and new.
+
+    On a GPU those of `tensors.ON_DEVICE` are computed there, and equal `corrupt` to one grey level on 99.9% of the
+    pixels; the others, and all on a CPU, where none gains, are `corrupt` image by image, to the byte. For training and
+    tools: evaluation corrupts images one by one, so that a score does not depend on the device.
+    Raises UnknownName and UserError as `corrupt` does, also where the number of seeds is not that of the images.
+    """
+    from bench.data.corruptions import tensors  # torch takes a second to import
+
+    return tensors.corrupt_batch(images, name, severity, seeds)
 
 
 def seed_number(seed: int | str) -> int:

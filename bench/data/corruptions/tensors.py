@@ -1,6 +1,7 @@
-"""Corruptions of batches on the device of the batch, for those without chance that gain from it.
+"""Corruptions of batches on the GPU that holds the batch, for those without chance, which gain from staying there.
 
 The others, noise above all, go through `corrupt` on the CPU, image by image: their bytes are then the same everywhere.
+So do all where the batch is on a CPU: there OpenCV and compiled loops beat torch (`benchmarks/corruption_batches.py`).
 """
 
 from __future__ import annotations
@@ -17,14 +18,12 @@ from bench.data.corruptions import blur, corrupt, require_corruption, require_se
 from bench.errors import UserError
 
 _Corruption = Callable[[Tensor, int], Tensor]
+LEAST = 32
+"""Pixels of the shorter side; below, mirrored borders are wider than the image."""
 
 
 def corrupt_batch(images: Tensor, name: str, severity: int, seeds: Sequence[int | str]) -> Tensor:
-    """Corrupt RGB images (B, 3, H, W) uint8, each with its own seed; the result is on the same device, and new.
-
-    Those of `ON_DEVICE` equal `corrupt` to one grey level on 99.9% of the pixels, the others to the byte.
-    Raises UnknownName and UserError as `corrupt` does, also where the number of seeds is not that of the images.
-    """
+    """What `bench.data.corruptions.corrupt_batch` says."""
     require_corruption(name)
     require_severity(severity)
     if images.dtype != torch.uint8 or images.ndim != 4 or images.shape[1] != 3 or not images.numel():
@@ -33,7 +32,7 @@ def corrupt_batch(images: Tensor, name: str, severity: int, seeds: Sequence[int 
         raise UserError(f"corrupt_batch wants a seed for each of the {len(images)} images, not {len(seeds)}")
     if severity == 0:
         return images.clone()
-    if name in ON_DEVICE and min(images.shape[2:]) >= 32:  # below, mirrored borders are wider than the image
+    if images.device.type != "cpu" and name in ON_DEVICE and min(images.shape[2:]) >= LEAST:
         with torch.no_grad():
             return ON_DEVICE[name](images, severity)
     rows = images.permute(0, 2, 3, 1).cpu().numpy()
@@ -114,7 +113,7 @@ ON_DEVICE: Final[dict[str, _Corruption]] = {
     "gaussian_blur": gaussian_blur,
     "defocus_blur": defocus_blur,
 }
-"""Corruptions with a version in torch: images, severity -> images."""
+"""Corruptions with a version in torch: images (B, 3, H, W) uint8 with sides of LEAST or more, severity -> images."""
 
 
 def _filter(values: Tensor, weights: Tensor) -> Tensor:
