@@ -24,7 +24,7 @@ def show(result: RunResult, path: Path, as_json: bool) -> None:
     if as_json:
         print_json(document(result, path))
         return
-    print_rich(render(result))
+    print_rich(render(result, path))
     print(f"\nresult: {path}")
 
 

@@ -177,7 +177,7 @@ def test_the_committed_leaderboard_is_what_the_committed_results_give(tmp_path) 
     pretrained = [result.spec for result in complete if result.spec.weights != "random"]
     assert {(spec.method, spec.seed) for spec in pretrained} >= set(product(("rein", "full", "frozen"), range(3)))
     assert len(complete) > len(pretrained)  # what random weights give is shown beside them
-    for path in write_leaderboard(complete, tmp_path):
+    for path in write_leaderboard(complete, COMMITTED, into=tmp_path):
         assert path.read_bytes() == (COMMITTED / path.name).read_bytes(), f"run `python -m bench report`: {path.name}"
 
 

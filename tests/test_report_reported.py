@@ -164,7 +164,7 @@ def test_same_bytes_each_time_and_none_without_the_option(tmp_path, measured) ->
         assert all(text.endswith(b"\n") and b"\r" not in text for text in texts[-1])
     assert texts[0] == texts[1]
     committed = load_all(COMMITTED).results
-    for path in write_leaderboard(committed, tmp_path):
+    for path in write_leaderboard(committed, COMMITTED, into=tmp_path):
         assert path.read_bytes() == (COMMITTED / path.name).read_bytes()
         assert b"reported" not in path.read_bytes()
 

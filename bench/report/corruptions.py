@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 from rich.table import Table
 from rich.text import Text
 
 from bench.protocols.corruptions import COMMON, GROUPS, ICE, SEVERITIES
-from bench.report.scores import Scores
+from bench.report.same_images import first_counts, images_of, is_beginning
+from bench.report.scores import Scores, miou_percent
 from bench.result import RunResult
+from bench.spec import Target
 
 Grid = dict[str, dict[int, float]]
 """Corruption -> severity -> mIoU in percent."""
@@ -22,7 +25,7 @@ class Sweep(NamedTuple):
 
     grid: Grid
     clean: float | None
-    """mIoU on the very same images as they are; None where they were not scored, or the sweep is not complete."""
+    """mIoU on the very same images as they are; None where it is not known, or the sweep is not complete."""
     at_5: float | None
     """Mean over the sixteen at severity 5 ("L5")."""
     over_all: float | None
@@ -33,26 +36,23 @@ class Sweep(NamedTuple):
     """How much of the clean mIoU is lost on average, over all that was scored."""
 
 
-def sweep(result: RunResult, found: Scores) -> Sweep | None:
-    """The corruptions that a run has scores of; None where there are none."""
+def sweep(result: RunResult, found: Scores, path: Path | None = None) -> Sweep | None:
+    """The corruptions that a run has scores of; None where there are none.
+
+    `path` is the result's file, if it has one: where only the first images of a set were corrupted, what they score
+    clean is read from the counts beside it.
+    """
     grid: Grid = {}
-    images = set()
+    swept = []
     for target in result.spec.targets:
         score = found.targets.get(target.name)
         if target.corruption and target.severity and score is not None and score.miou is not None:
             grid.setdefault(target.corruption, {})[target.severity] = score.miou
-            images.add((result.targets[target.name].file_list_hash, target.view))
+            swept.append(target)
     if not grid:
         return None
-    clean = [
-        found.targets[target.name].miou
-        for target in result.spec.targets
-        if target.corruption is None
-        and target.name in found.targets
-        and {(result.targets[target.name].file_list_hash, target.view)} == images
-    ]
     complete = all(target.name in result.targets for target in result.spec.targets if target.corruption)
-    whole = clean[0] if len(clean) == 1 and complete else None
+    whole = _clean(result, found, swept, path) if complete else None
     flat = [score for row in grid.values() for score in row.values()]
     return Sweep(
         grid=grid,
@@ -62,6 +62,23 @@ def sweep(result: RunResult, found: Scores) -> Sweep | None:
         groups={name: _mean(grid, members, (WORST,)) for name, members in GROUPS.items()},
         drop=100 * (1 - sum(flat) / len(flat) / whole) if whole else None,
     )
+
+
+def _clean(result: RunResult, found: Scores, swept: Sequence[Target], path: Path | None) -> float | None:
+    """mIoU in percent on the images of all these corrupted targets as they are; None where that is not known."""
+    corrupted = {images_of(result, target) for target in swept}
+    if len(corrupted) != 1:
+        return None
+    (mine,) = corrupted
+    scored = [t for t in result.spec.targets if t.corruption is None and t.name in found.targets]
+    same = [t.name for t in scored if images_of(result, t)[:2] == mine[:2]]
+    if len(same) == 1:
+        return found.targets[same[0]].miou
+    more = [t.name for t in scored if is_beginning(mine, images_of(result, t))]
+    if same or len(more) != 1 or path is None:
+        return None
+    counts = first_counts(result, more[0], swept[0].name, path)
+    return None if counts is None else miou_percent(result, counts)
 
 
 def relative(mine: Grid, reference: Grid) -> float | None:
@@ -92,6 +109,11 @@ def mean_grid(grids: Sequence[Grid]) -> Grid:
     }
 
 
+def pairs(grid: Grid) -> frozenset[tuple[str, int]]:
+    """The corruptions and severities of a grid: means are comparable between grids of the same ones alone."""
+    return frozenset((name, severity) for name, scores in grid.items() for severity in scores)
+
+
 def render(found: Sweep) -> Table:
     """A heat map: a row a corruption, a column a severity, green to red with the mIoU."""
     severities = sorted({severity for row in found.grid.values() for severity in row})
@@ -115,7 +137,7 @@ def render(found: Sweep) -> Table:
 def summary(found: Sweep) -> dict[str, float | None]:
     """The sweep's figures, by their titles."""
     titles: Mapping[str, float | None] = {
-        "clean": found.clean,
+        "clean, the same images": found.clean,
         "16 corruptions, severity 5 (L5)": found.at_5,
         "16 corruptions, severities 1 to 5": found.over_all,
         **{f"{name}, severity 5": value for name, value in found.groups.items()},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -12,15 +13,18 @@ from bench.report.corruptions import figures, sweep
 from bench.report.scores import scores
 from bench.report.seen import in_short
 from bench.report.single import COST
-from bench.result import RunResult
+from bench.result import RunResult, result_path
 from bench.spec import NO_BACKBONE, Target, series_hash
 
 TARGET = "target:"
 """Prefix of the columns that hold one target's mIoU; `ece:` and others hold its other scores."""
 
 
-def to_frame(results: Iterable[RunResult]) -> pd.DataFrame:
+def to_frame(results: Iterable[RunResult], root: Path | None = None) -> pd.DataFrame:
     """One row per complete run: identity, mIoU in percent (summary and ``target:<name>``), cost, device.
+
+    `root` is the folder that the results were read from: counts of single images beside them are read where a figure
+    needs them.
 
     ``variant`` names the settings that tell apart the series of one method and backbone; it is empty
     where there is only one.
@@ -30,6 +34,7 @@ def to_frame(results: Iterable[RunResult]) -> pd.DataFrame:
     rows = []
     for result in complete:
         spec, found = result.spec, scores(result)
+        swept = sweep(result, found, result_path(spec, root) if root else None)
         rows.append(
             {
                 "protocol": spec.protocol,
@@ -42,7 +47,7 @@ def to_frame(results: Iterable[RunResult]) -> pd.DataFrame:
                 "seed": spec.seed,
                 "device": result.provenance.device_name,
                 "seen": in_short(spec),
-                "grid": swept.grid if (swept := sweep(result, found)) else {},
+                "grid": swept.grid if swept else {},
                 **figures(swept),
                 "trained_on": any(target.trained_on for target in spec.targets),
                 **found.summary,

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from bench import metrics
 from bench.data.labels import CLASSES
@@ -78,6 +79,11 @@ def scores(result: RunResult) -> Scores:
         figures = [getattr(anomaly, key) for anomaly in marked]
         summary[f"anomaly_{key}"] = None if None in figures else _mean(figures)
     return Scores(targets, summary)
+
+
+def miou_percent(result: RunResult, confusion: npt.ArrayLike) -> float | None:
+    """mIoU of counts over the classes that the run is scored on; None where none of them occurs."""
+    return _percent(metrics.miou(confusion, SCORED[result.spec.classes]))
 
 
 def _mean(values: Iterable[float]) -> float | None:

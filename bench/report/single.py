@@ -57,15 +57,15 @@ def document(result: RunResult, path: Path) -> dict[str, Any]:
         "targets": {name: _plain(target) for name, target in found.targets.items()},
         "seen_in_pretraining": seen(result.spec),
         "track": describe(result.spec),
-        "corruptions": swept._asdict() if (swept := corruptions.sweep(result, found)) else None,
+        "corruptions": swept._asdict() if (swept := corruptions.sweep(result, found, path)) else None,
         "summary": found.summary,
         "cost": result.cost.model_dump(mode="json") if result.cost else None,
         "seconds": result.seconds.model_dump(mode="json"),
     }
 
 
-def render(result: RunResult) -> RenderableType:
-    """Targets, summary and cost of one run."""
+def render(result: RunResult, path: Path | None = None) -> RenderableType:
+    """Targets, summary and cost of one run; `path` is its file, if it has one."""
     spec, found = result.spec, scores(result)
     what = f"{spec.method} on {backbone_title(spec.backbone, spec.weights)}"
     missing = [target.name for target in spec.targets if target.name not in found.targets]
@@ -74,7 +74,7 @@ def render(result: RunResult) -> RenderableType:
     classes = "" if spec.classes == "cityscapes-19" else f" over the classes of {spec.classes}"
     answers = set(seen(spec).values())
     before = f" In pre-training: {answers.pop()}." if len(answers) == 1 else ""
-    swept = corruptions.sweep(result, found)
+    swept = corruptions.sweep(result, found, path)
     several = swept is not None and len({s for row in swept.grid.values() for s in row}) > 1
     parts: list[RenderableType] = [f"{title} (mIoU in percent{classes})", f"{describe(spec)}{before}"]
     parts.append(_targets(result, found, several))

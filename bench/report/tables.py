@@ -15,7 +15,7 @@ import pandas as pd
 
 from bench.errors import PrerequisiteError, UnknownName, UserError
 from bench.report import reported
-from bench.report.corruptions import FIGURES, Grid, mean_grid, relative
+from bench.report.corruptions import FIGURES, Grid, mean_grid, pairs, relative
 from bench.report.frame import TARGET, targets_of, to_frame
 from bench.report.scores import SUMMARY
 from bench.report.single import COST, backbone_title
@@ -27,8 +27,9 @@ INTRODUCTION = """\
 
 Made by `python -m bench report` from the result files beside it; do not edit. mIoU in percent over the classes
 present in the ground truth, mean ± standard deviation over seeds (ddof 1). Ranked by the mean of the unseen targets
-(where a protocol has none: of weather, corruptions, reliability), within one protocol and one track only. Cost: one
-image of the training crop's size on the device named.
+(where a protocol has none: of weather, corruptions, reliability), within one protocol and one track only. Corruption
+drop: percent of the clean mIoU of the very same images that corruptions take on average. Cost: one image of the
+training crop's size on the device named.
 """
 
 
@@ -67,31 +68,36 @@ KEYS = ("protocol", "track", "backbone", "method", "variant", "weights")
 
 
 def write_leaderboard(
-    results: Sequence[RunResult], root: Path, published: reported.Published | None = None, reference: str | None = None
+    results: Sequence[RunResult],
+    root: Path,
+    published: reported.Published | None = None,
+    reference: str | None = None,
+    into: Path | None = None,
 ) -> list[Path]:
-    """Write both files below ``root``, with published figures if given; returns their paths.
+    """Write both files, with published figures if given, into ``root``, where the results lie; returns their paths.
 
-    With a `reference` method, each row has its corruption error relative to that method's on the same backbone.
-    Raises PrerequisiteError when it cannot, UnknownName for a reference that no row is of.
+    `into` is another folder for them. With a `reference` method, each row has its corruption error relative to that
+    method's on the same backbone. Raises PrerequisiteError when it cannot, UnknownName for a reference of no row.
     """
-    rows = series(results)
+    rows = series(results, root)
     if reference is not None:
         rows = _against(rows, reference)
     texts = {
         "leaderboard.md": markdown(rows, results, published),
         "leaderboard.csv": comma_separated(rows, published),
     }
+    into = into or root
     try:
         for name, text in texts.items():
-            write_atomically(root / name, methodcaller("write", text.encode("utf-8")))
+            write_atomically(into / name, methodcaller("write", text.encode("utf-8")))
     except OSError as error:
-        raise PrerequisiteError(f"cannot write the leaderboard to {root}: {error.strerror or error}") from error
-    return [root / name for name in texts]
+        raise PrerequisiteError(f"cannot write the leaderboard to {into}: {error.strerror or error}") from error
+    return [into / name for name in texts]
 
 
-def series(results: Sequence[RunResult]) -> list[Series]:
-    """Repetitions averaged; sorted by protocol, track, then falling mean of the unseen targets."""
-    frame = to_frame(results)
+def series(results: Sequence[RunResult], root: Path | None = None) -> list[Series]:
+    """Repetitions averaged; sorted by protocol, track, then falling unseen mean. `root`: see `to_frame`."""
+    frame = to_frame(results, root)
     if frame.empty:
         return []
     rows = [_one_series(runs.sort_values("seed")) for _, runs in frame.groupby("series")]
@@ -103,7 +109,7 @@ def series(results: Sequence[RunResult]) -> list[Series]:
 
     def rank(row: Series) -> tuple[str, str, bool, float, str]:
         place = (row.keys["protocol"], row.keys["track"])
-        other = keys[place] == "corruption_mean" and _swept(row) != usual[place]
+        other = keys[place] == "corruption_mean" and pairs(row.grid) != usual[place]
         return _rank(row, keys[place], other)
 
     return sorted(rows, key=rank)
@@ -113,7 +119,7 @@ def _usual_sweeps(rows: Sequence[Series]) -> dict[tuple[str, str], frozenset[tup
     """Of each protocol and track, the corruptions that most rows have; of equals, the larger set."""
     counts: dict[tuple[str, str], Counter[frozenset[tuple[str, int]]]] = {}
     for row in rows:
-        counts.setdefault((row.keys["protocol"], row.keys["track"]), Counter())[_swept(row)] += 1
+        counts.setdefault((row.keys["protocol"], row.keys["track"]), Counter())[pairs(row.grid)] += 1
     return {place: max(found, key=lambda swept: (found[swept], len(swept))) for place, found in counts.items()}
 
 
@@ -156,12 +162,12 @@ def _against(rows: Sequence[Series], reference: str) -> list[Series]:
     grids: dict[tuple[object, ...], Grid] = {}
     for row in rows:  # of several the first, which is ranked highest
         if row.keys["method"] == reference and row.grid:
-            grids.setdefault((*(row.keys[key] for key in same), _swept(row)), row.grid)
+            grids.setdefault((*(row.keys[key] for key in same), pairs(row.grid)), row.grid)
     if not grids:
         raise UserError(f"--reference {reference}: no complete result of it has corruptions")
     found = []
     for row in rows:
-        error = relative(row.grid, grids.get((*(row.keys[key] for key in same), _swept(row)), {}))
+        error = relative(row.grid, grids.get((*(row.keys[key] for key in same), pairs(row.grid)), {}))
         stats = row.stats if error is None else row.stats | {RELATIVE + reference: Stat(error, math.nan)}
         found.append(row._replace(stats=stats))
     return found
@@ -169,11 +175,6 @@ def _against(rows: Sequence[Series], reference: str) -> list[Series]:
 
 def _relatives(rows: Sequence[Series]) -> list[str]:
     return sorted({key for row in rows for key in row.stats if key.startswith(RELATIVE)})
-
-
-def _swept(row: Series) -> frozenset[tuple[str, int]]:
-    """The corruptions and severities of a row: means are comparable between rows of the same ones alone."""
-    return frozenset((name, severity) for name, scores in row.grid.items() for severity in scores)
 
 
 def _columns(rows: Sequence[Series], groups: dict[str, list[str]]) -> list[str]:
