@@ -33,6 +33,7 @@ SIZES: dict[str, Any] = {
     "patch_size": 8,
 }
 HUGGING_FACE = ("dinov2", "dinov3_vit", "clip_vision_model", "siglip_vision_model", "vit_mae")
+HUGGING_FACE_SAM = "sam_vision_model"
 
 
 def with_method(method: str, backbone: Backbone, **options: object) -> Segmenter:
@@ -43,7 +44,7 @@ def with_method(method: str, backbone: Backbone, **options: object) -> Segmenter
 def backbone_of(name: str, folder: Path) -> Backbone:
     """A plain transformer of timm with four blocks, or a tiny one of transformers."""
     torch.manual_seed(0)
-    if name in HUGGING_FACE:
+    if name in (*HUGGING_FACE, HUGGING_FACE_SAM):
         AutoModel.from_config(AutoConfig.for_model(name, **SIZES)).save_pretrained(folder)
         return build_backbone(load_card(f"hf:someone/{name}", folder)).eval()
     card = load_card(name)
@@ -51,7 +52,7 @@ def backbone_of(name: str, folder: Path) -> Backbone:
     return build_backbone(card.model_copy(update={"kwargs": fewer, "out_indices": (0, 1, 2, 3)})).eval()
 
 
-@pytest.mark.parametrize("name", [*TIMM, *HUGGING_FACE])
+@pytest.mark.parametrize("name", [*TIMM, *HUGGING_FACE, HUGGING_FACE_SAM])
 @pytest.mark.parametrize("method", ["lora", "adaptformer"])
 @torch.no_grad()
 def test_it_starts_as_the_frozen_backbone_and_then_changes_every_block(method: str, name: str, tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ class Anatomy(NamedTuple):
     cells: Sequence[int]
     layout: Layout
     after: Sequence[str] = ()
-    """Children that come after the last block; features do not pass through them."""
+    """Modules that come after the last block; features do not pass through them."""
     plain: bool = False
 
 
@@ -58,7 +58,8 @@ class HookedBackbone(Normalised):
         super().__init__(card.mean, card.std)
         self.map_norm = card.map_norm
         for name in anatomy.after:
-            setattr(model, name, nn.Identity())
+            within, _, child = name.rpartition(".")
+            setattr(model.get_submodule(within), child, nn.Identity())
         self.model = model
         self.plain = anatomy.plain
         self._anatomy = anatomy

@@ -1,4 +1,4 @@
-"""Vision models of transformers as backbones, by `hf:REPOSITORY`: plain ones, ConvNeXt, Swin, ResNet.
+"""Vision models of transformers as backbones, by `hf:REPOSITORY`: plain ones, SAM's encoder, ConvNeXt, Swin, ResNet.
 
 The configuration goes into the run's identity, so that a run can be built again from its spec alone.
 """
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
+from timm.layers.pos_embed import resample_abs_pos_embed_nhwc
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel
 from transformers.configuration_utils import PretrainedConfig
@@ -29,6 +30,7 @@ from bench.models.timm_models import thirds
 from bench.models.vit import Normalised
 from bench.models.weights import read_weights
 
+SAM = "sam_vision_model"
 AFTER = ("layernorm", "layer_norm", "norm", "post_layernorm", "pooler", "pool", "head")
 """What comes after the last block; features do not pass through it."""
 UNTRAINED = "mask_token"
@@ -152,10 +154,11 @@ def _anatomy(model: nn.Module, config: PretrainedConfig) -> Anatomy:
     )
     if blocks is None or not hasattr(config, "patch_size"):
         raise UserError(f"transformers' {config.model_type} cannot be a backbone here: it has no list of vision layers")
+    if config.model_type == SAM:
+        run, after = partial(_run_sam, model), ["vision_encoder.neck"]
+        return Anatomy(run, [blocks], [config.hidden_size], [patch], "nhwc", after)
     if "sam" in config.model_type:
-        raise UserError(
-            "hf: takes no SAM: the cards sam-base, sam-large and sam-huge read its files with --weights PATH"
-        )
+        raise UserError(f"hf: takes no {config.model_type}: of SAM's family only the first ({SAM})")
     return Anatomy(run, [blocks], [config.hidden_size], [patch], "tokens", after, plain=True)
 
 
@@ -179,6 +182,21 @@ def _run(model: nn.Module, images: Tensor) -> object:
         cast(Any, model).config.mask_ratio = 0.0
         options["noise"] = torch.arange(cells, device=images.device).expand(len(images), -1)
     return model(pixel_values=images, **options)
+
+
+def _run_sam(model: nn.Module, images: Tensor) -> object:
+    """All blocks of SAM on normalised images. Its own forward pass is this, but takes one size alone.
+
+    The position embedding is resized to the grid of the images as timm does it; the blocks take any grid: windows are
+    padded, relative positions resized, by themselves.
+    """
+    encoder = cast(Any, model).vision_encoder
+    tokens = encoder.patch_embed.projection(images).movedim(1, -1)
+    if encoder.pos_embed is not None:
+        tokens = tokens + resample_abs_pos_embed_nhwc(encoder.pos_embed, list(tokens.shape[1:3]))
+    for block in encoder.layers:
+        tokens = block(tokens)
+    return tokens
 
 
 def _parameters(kind: type[nn.Module]) -> set[str]:

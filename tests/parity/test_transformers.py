@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
-from transformers import AutoConfig, AutoModel, CLIPConfig, CLIPModel
+from transformers import AutoConfig, AutoModel, CLIPConfig, CLIPModel, SamConfig, SamModel
 
 from bench.api import Backbone
 from bench.errors import DamagedFile, PrerequisiteError, UserError
@@ -124,7 +124,7 @@ def test_timm_cards_take_the_hubs_weights_and_give_its_features(kind: str, tmp_p
         torch.testing.assert_close(ours, their, atol=ATOL, rtol=0, msg=lambda text, b=block: f"block {b}: {text}")
 
 
-@pytest.mark.parametrize("kind", [*(kind for kind in THEIRS if kind != "sam_vision_model"), *ONLY_THEIRS])
+@pytest.mark.parametrize("kind", [*THEIRS, *ONLY_THEIRS])
 @torch.no_grad()
 def test_hf_backbones_give_their_own_features(kind: str, tmp_path: Path) -> None:
     theirs = randomised(kind, THEIRS.get(kind) or ONLY_THEIRS[kind])
@@ -159,9 +159,71 @@ def test_the_image_tower_of_a_whole_clip_is_found(tmp_path: Path) -> None:
     torch.testing.assert_close(found[0], found[1], atol=ATOL, rtol=0)
 
 
-def test_sam_of_the_hub_is_for_its_cards(tmp_path: Path) -> None:
-    randomised("sam_vision_model", SAM).save_pretrained(tmp_path)
-    with pytest.raises(UserError, match="sam-base"):
+@pytest.fixture
+def whole_sam(tmp_path: Path) -> Path:
+    """A folder with a whole SAM, prompts and decoder and all."""
+    config = SamConfig(
+        vision_config=SAM,
+        prompt_encoder_config={"hidden_size": 16, "image_size": SIZE, "patch_size": PATCH, "mask_input_channels": 4},
+        mask_decoder_config={"hidden_size": 16, "num_attention_heads": 2, "mlp_dim": 16, "iou_head_hidden_dim": 16},
+    )
+    torch.manual_seed(0)
+    model = SamModel(config).eval()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(0.05 * torch.randn_like(parameter))
+    model.save_pretrained(tmp_path)
+    return tmp_path
+
+
+@torch.no_grad()
+def test_a_whole_sam_at_its_own_size_and_as_timms_at_any_other(whole_sam: Path) -> None:
+    card = load_card("hf:someone/sam", whole_sam)
+    backbone = build_backbone(card)
+    load_backbone(backbone, card, whole_sam)
+    assert not [name for name in backbone.state_dict() if "neck" in name], "features do not pass through it"
+    theirs = SamModel.from_pretrained(whole_sam).eval()
+    image = torch.rand(1, 3, SIZE, SIZE)
+    states = theirs.vision_encoder((image - backbone.mean) / backbone.std, output_hidden_states=True).hidden_states
+    for ours, their in zip(our_tokens(backbone, image), states[1:], strict=True):
+        torch.testing.assert_close(ours, their.flatten(1, 2), atol=ATOL, rtol=0)
+    timms = build_backbone(timm_card("sam_vision_model"))
+    load_backbone(timms, timm_card("sam_vision_model"), whole_sam / "model.safetensors")
+    for height, width in ((SIZE, SIZE), (40, 72), (19, 50)):
+        image = torch.rand(2, 3, height, width)
+        for ours, their in zip(our_tokens(backbone, image), our_tokens(timms, image), strict=True):
+            torch.testing.assert_close(ours, their, atol=ATOL, rtol=0)
+        for ours, their in zip(backbone(image), timms(image), strict=True):
+            torch.testing.assert_close(ours, their, atol=ATOL, rtol=0)
+    again = card_of_run(card.name, card.config())
+    assert again.config() == card.config(), "a spec is enough to build the model again"
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "message"),
+    [
+        ("vision_encoder.pos_embed", None, r"missing vision_encoder\.pos_embed"),
+        ("vision_encoder.layers.1.attn.rel_pos_h", None, r"missing vision_encoder\.layers\.1\.attn\.rel_pos_h"),
+        ("vision_encoder.layers.0.attn.rel_pos_w", torch.zeros(7, 16), r"rel_pos_w has shape \(7, 16\), not \(5, 16\)"),
+        (
+            "vision_encoder.layers.9.attn.qkv.bias",
+            torch.zeros(3),
+            r"unexpected vision_encoder\.layers\.9\.attn\.qkv\.bias",
+        ),
+    ],
+)
+def test_a_damaged_sam_is_refused(name: str, change: Tensor | None, message: str, whole_sam: Path) -> None:
+    file = whole_sam / "model.safetensors"
+    state = {key: tensor for key, tensor in load_file(file).items() if key != name}
+    save_file(state if change is None else state | {name: change}, file, metadata={"format": "pt"})
+    card = load_card("hf:someone/sam", whole_sam)
+    with pytest.raises(DamagedFile, match=message):
+        load_backbone(build_backbone(card), card, whole_sam)
+
+
+def test_others_of_sams_family_are_refused(tmp_path: Path) -> None:
+    AutoConfig.for_model("sam_hq_vision_model", **SAM).save_pretrained(tmp_path)
+    with pytest.raises(UserError, match="of SAM's family only the first"):
         load_card("hf:someone/sam", tmp_path)
 
 
