@@ -52,3 +52,11 @@ class GeneratedConfig(MethodConfig):
         from bench.generated.prompts import contents
 
         return contents(value)
+
+    @field_validator("generator", "llm", mode="after")
+    @classmethod
+    def _without_path(cls, value: str | None) -> str | None:
+        """Of a model in a folder its name and checksum: neither does it hold that."""
+        from bench.models.local import recorded
+
+        return None if value is None else recorded(value, embedded=("streets",))

@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from bench.errors import PrerequisiteError
 from bench.models.hub import hub_is_reachable
+from bench.models.local import located
 
 T = TypeVar("T")
 LIBRARIES = ("transformers", "diffusers")
@@ -28,7 +29,7 @@ def load(what: str, model: str, loader: Callable[[bool], T], advice: str) -> T:
             return loader(True)
         except (OSError, ValueError) as error:
             problem: Exception = error
-        if not Path(model).expanduser().is_dir():
+        if not Path(located(model)).expanduser().is_dir():
             if not hub_is_reachable():
                 where = "there is no such folder, it is not in the hub's cache, and the hub cannot be reached"
                 raise PrerequisiteError(f"{what} {model}: {where}; {advice}") from problem

@@ -15,6 +15,7 @@ from bench.data.ahead import ahead
 from bench.errors import PrerequisiteError, UserError
 from bench.generated.identity import EMBEDDED
 from bench.generated.models import first_line, load, quiet
+from bench.models.local import located
 
 if TYPE_CHECKING:
     from bench.config import GeneratedConfig
@@ -126,7 +127,7 @@ def _load(model: str, device: torch.device) -> Any:
     dtype = torch.float16 if device.type == "cuda" else torch.float32
 
     def loader(local: bool) -> Any:
-        return library.DiffusionPipeline.from_pretrained(model, dtype=dtype, local_files_only=local)
+        return library.DiffusionPipeline.from_pretrained(located(model), dtype=dtype, local_files_only=local)
 
     advice = "name a text-to-image pipeline of diffusers or its folder with generator=..."
     if model in MIRRORS:
