@@ -16,13 +16,14 @@ import pytest
 import tiny
 import torch
 
-from bench import cli
+from bench import cli, protocols, registry
 from bench.api import GeneratedConfig
 from bench.data.decoders import read_image
 from bench.errors import DamagedFile, PrerequisiteError, UserError
 from bench.generated import folder_name, llm, painter, place, revision
 from bench.generated.folder import IMAGES, INDEX, Made, make, open_generated
 from bench.models.local import located
+from bench.registry import Registry
 
 CPU = torch.device("cpu")
 PROMPTS = ("A road at noon.", "A road in snow.", "A bridge in fog.")
@@ -342,6 +343,51 @@ def test_the_verb_makes_images_with_a_real_pipeline(tmp_path, capsys, model) -> 
     assert first.startswith(f"3 images of 2 prompts in {out}, 3 of them")
     assert second.endswith(folder_name(config))
     assert all((out / f"00000{n}.png").read_bytes() == (folder / f"00000{n}.png").read_bytes() for n in range(3))
+
+
+@pytest.fixture
+def method(tmp_path, monkeypatch) -> Iterator[str]:
+    """A method that trains on generated images, and a protocol with settings of it."""
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "weather.py").write_text(
+        '''"""A method."""
+from bench.api import GeneratedConfig, MethodCard
+
+
+class Config(GeneratedConfig):
+    images: int = 3
+    inference_steps: int = 2
+    teacher: float = 0.9
+
+
+CARD = MethodCard(name="weather", summary="", build=lambda *_: None, config=Config)
+'''
+    )
+    (tmp_path / "protocols").mkdir()
+    text = (protocols.FOLDER / "streets.toml").read_text(encoding="utf-8")
+    more = "\n[methods.weather]\nimage_size = [16, 32]\nteacher = 0.5\n[methods.weather.recipe]\niterations = 5\n"
+    (tmp_path / "protocols" / "streets.toml").write_text(text + more, encoding="utf-8")
+    monkeypatch.setattr(protocols, "FOLDER", tmp_path / "protocols")
+    monkeypatch.setattr(registry, "METHODS", Registry("method", tmp_path / "elsewhere", "dgss_bench.none"))
+    monkeypatch.syspath_prepend(tmp_path)
+    yield "weather"
+    for name in [name for name in sys.modules if name.partition(".")[0] == "elsewhere"]:
+        del sys.modules[name]
+
+
+def test_the_verb_begins_with_what_a_run_would_use(tmp_path, capsys, model, method) -> None:
+    """The method's defaults, the protocol's settings over them, options over both."""
+    (tmp_path / "mine.txt").write_text("A road at noon\n")
+    options = ["--method", method, "--protocol", "streets", "--generator", str(model), "--device", "cpu", "--quiet"]
+    options += ["--prompts", str(tmp_path / "mine.txt"), "--results", str(tmp_path)]
+    assert cli.main(["generate", *options, "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    config = GeneratedConfig(
+        generator=str(model), prompts=("A road at noon",), image_size=(16, 32), inference_steps=2, images=3
+    )
+    assert (said["images"], said["folder"]) == (3, str(place(tmp_path, config)))
+    assert cli.main(["generate", *options, "--images", "1"]) == 0
+    assert capsys.readouterr().out == f"1 images of 1 prompts in {place(tmp_path, config)}, 0 of them made now\n"
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,7 @@ from transformers import CLIPConfig, CLIPImageProcessor
 
 from bench.api import GeneratedConfig
 from bench.errors import PrerequisiteError, UserError
-from bench.generated.painter import DiffusersPainter, painter_for
+from bench.generated.painter import DiffusersPainter, Image, Threaded, painter_for
 from bench.models import hub
 
 CPU = torch.device("cpu")
@@ -91,6 +93,22 @@ def test_the_configuration_names_the_pipeline(painter, model) -> None:
     config = GeneratedConfig(generator=str(model), image_size=SIZE, inference_steps=3)
     (made,), (usual,) = painter_for(config, CPU).paint(PROMPTS[:1], [4]), painter.paint(PROMPTS[:1], [4])
     assert np.array_equal(made, usual)
+
+
+def test_threads_paint_the_same_in_the_same_order() -> None:
+    names = set()
+
+    class Watched:
+        def paint(self, prompts: Sequence[str], seeds: Sequence[int]) -> list[Image]:
+            names.add(threading.current_thread().name)
+            return [
+                np.full((2, 2, 3), seed + len(prompt), np.uint8) for prompt, seed in zip(prompts, seeds, strict=True)
+            ]
+
+    asked = (["road", "street", "bridge"] * 4, range(12))
+    threaded = Threaded(Watched()).paint(*asked)
+    assert all(map(np.array_equal, threaded, Watched().paint(*asked)))
+    assert names - {threading.current_thread().name}
 
 
 def test_a_batch_too_large_for_the_memory_is_halved(model, painter, monkeypatch) -> None:

@@ -16,7 +16,6 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from bench.errors import UserError
 from bench.generated.models import first_line, load, quiet
 from bench.generated.prompts import distinct
-from bench.models.local import located
 
 QUESTION = (
     "Write {count} short prompts for a text-to-image model. Each describes one photo of a street in a city, as seen "
@@ -87,11 +86,9 @@ def _is_prompt(line: str) -> bool:
 def _load(model: str, device: torch.device) -> Writer:
     dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
 
-    where = located(model)
-
-    def loader(local: bool) -> Writer:
-        tokenizer = cast(Any, AutoTokenizer).from_pretrained(where, local_files_only=local)
-        return Writer(AutoModelForCausalLM.from_pretrained(where, dtype=dtype, local_files_only=local), tokenizer)
+    def loader(source: str, local: bool) -> Writer:
+        tokenizer = cast(Any, AutoTokenizer).from_pretrained(source, local_files_only=local)
+        return Writer(AutoModelForCausalLM.from_pretrained(source, dtype=dtype, local_files_only=local), tokenizer)
 
     advice = "name a text-generation model of transformers or its folder, or give prompts=FILE"
     writer = load("llm", model, loader, advice)

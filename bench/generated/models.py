@@ -19,22 +19,25 @@ LIBRARIES = ("transformers", "diffusers")
 """Whose reports, of what is loaded and how, nobody asked for."""
 
 
-def load(what: str, model: str, loader: Callable[[bool], T], advice: str) -> T:
-    """What `loader(local_files_only)` makes of `model`: without the network, and where that fails with it.
+def load(what: str, model: str, loader: Callable[[str, bool], T], advice: str) -> T:
+    """What `loader(source, local_files_only)` makes of `model`: without the network, and where that fails with it.
 
+    `source` is the model's name on the hub, or its folder with `~` written out.
     Raises PrerequisiteError, which says `what` is missing, why, and the `advice`.
     """
+    folder = Path(located(model)).expanduser()
+    source = str(folder) if folder.is_dir() else model
     with quiet():
         try:
-            return loader(True)
+            return loader(source, True)
         except (OSError, ValueError) as error:
             problem: Exception = error
-        if not Path(located(model)).expanduser().is_dir():
+        if not folder.is_dir():
             if not hub_is_reachable():
                 where = "there is no such folder, it is not in the hub's cache, and the hub cannot be reached"
                 raise PrerequisiteError(f"{what} {model}: {where}; {advice}") from problem
             try:
-                return loader(False)
+                return loader(source, False)
             except (OSError, ValueError) as error:
                 problem = error
     raise PrerequisiteError(f"{what} {model} cannot be loaded ({first_line(problem)}); {advice}") from problem

@@ -15,7 +15,6 @@ from bench.data.ahead import ahead
 from bench.errors import PrerequisiteError, UserError
 from bench.generated.identity import EMBEDDED
 from bench.generated.models import first_line, load, quiet
-from bench.models.local import located
 
 if TYPE_CHECKING:
     from bench.config import GeneratedConfig
@@ -126,8 +125,8 @@ def _load(model: str, device: torch.device) -> Any:
         ) from error
     dtype = torch.float16 if device.type == "cuda" else torch.float32
 
-    def loader(local: bool) -> Any:
-        return library.DiffusionPipeline.from_pretrained(located(model), dtype=dtype, local_files_only=local)
+    def loader(source: str, local: bool) -> Any:
+        return library.DiffusionPipeline.from_pretrained(source, dtype=dtype, local_files_only=local)
 
     advice = "name a text-to-image pipeline of diffusers or its folder with generator=..."
     if model in MIRRORS:
