@@ -25,7 +25,8 @@ def load(what: str, model: str, loader: Callable[[str, bool], T], advice: str) -
     `source` is the model's name on the hub, or its folder with `~` written out.
     Raises PrerequisiteError, which says `what` is missing, why, and the `advice`.
     """
-    folder = Path(located(model)).expanduser()
+    model = located(model)
+    folder = Path(model).expanduser()
     source = str(folder) if folder.is_dir() else model
     with quiet():
         try:
