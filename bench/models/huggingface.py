@@ -25,7 +25,7 @@ from bench.errors import DamagedFile, PrerequisiteError, UserError
 from bench.models.card import BackboneCard
 from bench.models.hooked import Anatomy, HookedBackbone, Layout
 from bench.models.hub import hub_is_reachable
-from bench.models.names import ELSEWHERE
+from bench.models.leftovers import of_transformers
 from bench.models.timm_models import thirds
 from bench.models.vit import Normalised
 from bench.models.weights import read_weights
@@ -82,7 +82,8 @@ def build(card: BackboneCard) -> Normalised:
 def load(backbone: Normalised, path: Path) -> None:
     """Load the model's weights from this very file, under whatever names transformers gives them.
 
-    Raises DamagedFile naming what is missing, unexpected or misshapen; heads and text towers may be there too.
+    Raises DamagedFile naming what is missing, unexpected or misshapen; heads and text towers that models of this type
+    have may be there, too.
     """
     model = cast(HookedBackbone, backbone).model
     config, given = cast(Any, model).config, read_weights(path)
@@ -93,20 +94,15 @@ def load(backbone: Normalised, path: Path) -> None:
             )
         except (OSError, RuntimeError, ValueError) as error:
             raise DamagedFile(path, _first_line(error)) from error
-    aside = (*(f"{name}." for name in AFTER), *ELSEWHERE, "classifier.")
-    strange = [name for name in info["unexpected_keys"] if not _below_any(name, aside) and UNTRAINED not in name]
-    problems = [f"missing {name}" for name in sorted(info["missing_keys"]) if not _below_any(name, aside)]
+    wanted, aside = model.state_dict(), of_transformers(config.model_type)
+    strange = [name for name in info["unexpected_keys"] if not aside.fullmatch(name)]
+    problems = [f"missing {name}" for name in sorted(info["missing_keys"]) if name in wanted]
     problems += [f"unexpected {name}" for name in sorted(strange)]
     problems += [f"{entry[0]} has shape {tuple(entry[1])}, not {tuple(entry[2])}" for entry in info["mismatched_keys"]]
-    state = {name: tensor for name, tensor in loaded.state_dict().items() if name in model.state_dict()}
-    if problems := problems or mismatches(model.state_dict(), state):
+    state = {name: tensor for name, tensor in loaded.state_dict().items() if name in wanted}
+    if problems := problems or mismatches(wanted, state):
         raise DamagedFile(path, "does not fit: " + "; ".join(problems[:5]))
     model.load_state_dict(state)
-
-
-def _below_any(name: str, beginnings: tuple[str, ...]) -> bool:
-    """Whether a name, or what follows the tower's own prefix in it, begins so."""
-    return name.startswith(beginnings) or name.partition(".")[2].startswith(beginnings)
 
 
 @contextmanager

@@ -46,14 +46,17 @@ ELSEWHERE = (
     *("text_model.", "text_projection", "visual_projection", "logit_scale", "logit_bias"),
     *("decoder.", "prompt_encoder.", "mask_decoder.", "shared_image_embedding."),
 )
-"""Beginnings of what is not the image tower: text towers, the decoders of MAE and SAM."""
+"""Beginnings of what is not the image tower and keeps its name: text towers, the decoders of MAE and SAM."""
 
 
 def to_timm(state: Mapping[str, Tensor]) -> State:
     """An image tower's tensors under timm's names, queries, keys and values of one attention in one tensor."""
     renamed: State = {}
     for name, tensor in state.items():
-        if name.startswith(ELSEWHERE) or name.endswith("position_ids"):
+        if name.endswith("position_ids"):
+            continue
+        if name.startswith(ELSEWHERE):
+            renamed[name] = tensor
             continue
         if (bias := re.fullmatch(r"(.*\.attn)\.([qv])_bias", name)) and f"{bias[1]}.{bias[2]}_proj.weight" in state:
             name = f"{bias[1]}.{bias[2]}_proj.bias"  # official EVA02; timm keeps the name where projections are fused

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,11 +23,10 @@ from bench.models.card import BackboneCard, Resize, load_card
 from bench.models.card import names as card_names
 from bench.models.hooked import HookedBackbone
 from bench.models.hub import expected_sha256, file_sha256, weights_path
+from bench.models.leftovers import of_timm
 from bench.models.names import State, fold_class_position, to_timm
 from bench.models.vit import Normalised, ViTBackbone, resize_positions
 
-UNUSED = ("norm.", "fc_norm.", "head.", "lm_head.", "mask_token", "attn_pool.", "neck.", "final_conv.", "fc.")
-"""Beginnings of the names of what features do not pass through in published backbones: final norms, heads."""
 DERIVED = (".relative_position_index", ".attn_mask", "rope.periods")
 """Ends of the names of tables that follow from the sizes and are made, not loaded."""
 
@@ -94,13 +94,13 @@ def load_backbone(backbone: Normalised, card: BackboneCard, given: Path | None =
         return
     state = read_weights(path, expected_sha256(card, given))
     if isinstance(backbone, ViTBackbone):
-        load_backbone_state(backbone, state, path, card.resize, card.dropped, _native_grid(card))
+        load_backbone_state(backbone, state, path, card.resize, card.dropped, _native_grid(card), card.family)
     elif isinstance(backbone, HookedBackbone):
         if isinstance(backbone.model, VisionTransformerSAM):
             state = to_timm(state)
             if "pos_embed" in state:
                 state["pos_embed"] = _resize_map(state["pos_embed"], backbone.model.pos_embed)
-        state = used(state, card.dropped)
+        state = used(state, of_timm(card.family, type(backbone.model).__name__), card.dropped)
         load_strict(backbone.model, state, path)
 
 
@@ -121,12 +121,14 @@ def load_backbone_state(
     resize: Resize = "bicubic",
     dropped: tuple[str, ...] = (),
     native: tuple[int, int] | None = None,
+    family: str = "",
 ) -> None:
     """Load timm's, Facebook's or official EVA02 names; patch kernel and position embedding are resized to fit.
 
-    `native` is the patch grid of the weights that are expected; None takes any square.
+    `native` is the patch grid of the weights that are expected; None takes any square. `family` is the card's: what its
+    files may hold beside the backbone.
     """
-    converted = used(to_timm(state), dropped)
+    converted = used(to_timm(state), of_timm(family, type(backbone.vit).__name__), dropped)
     for axis in ("cos", "sin"):
         table = converted.pop(f"rope.freqs_{axis}", None)
         if table is not None:
@@ -173,11 +175,13 @@ def _resize_map(positions: Tensor, like: Tensor | None) -> Tensor:
     return resized.movedim(1, -1)
 
 
-def used(state: Mapping[str, Tensor], dropped: tuple[str, ...] = ()) -> State:
-    """What of a published backbone its features pass through."""
-    left_out = (*UNUSED, *dropped)
+def used(state: Mapping[str, Tensor], leftovers: re.Pattern[str], dropped: tuple[str, ...] = ()) -> State:
+    """What of a published backbone its features pass through: all but `leftovers`, names that begin as `dropped` say,
+    and derived tables."""
     return {
-        name: tensor for name, tensor in state.items() if not name.startswith(left_out) and not name.endswith(DERIVED)
+        name: tensor
+        for name, tensor in state.items()
+        if not (leftovers.fullmatch(name) or name.startswith(dropped) or name.endswith(DERIVED))
     }
 
 
