@@ -13,6 +13,7 @@ from typing import Any
 from bench.config import GeneratedConfig, MethodConfig
 from bench.data.labels import CLASSES, IGNORE, colourise
 from bench.errors import PrerequisiteError, UnknownName, UserError
+from bench.models.local import located, recorded
 from bench.parts import Backbone, Head, HeadFactory, Language, NoBackbone, Refine, ScoreKind
 from bench.segmenter import Segmenter, freeze, mismatches
 
@@ -36,7 +37,9 @@ __all__ = [
     "UserError",
     "colourise",
     "freeze",
+    "located",
     "mismatches",
+    "recorded",
 ]
 
 

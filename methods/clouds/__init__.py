@@ -8,7 +8,7 @@ from typing import Annotated
 
 import numpy as np
 import torch
-from pydantic import Field
+from pydantic import Field, field_validator
 from torch import Tensor
 
 from bench.api import (
@@ -21,6 +21,8 @@ from bench.api import (
     Segmenter,
     UserError,
     freeze,
+    located,
+    recorded,
 )
 from methods.clouds.ensemble import Ensemble
 from methods.clouds.pictures import save, side_by_side
@@ -54,6 +56,11 @@ class CloudsConfig(GeneratedConfig):
     save_pseudo_labels: NonNegative = 8
     """So many generated images are written with what is made of them, below the run's `.runs` folder."""
 
+    @field_validator("segmenter")
+    @classmethod
+    def _recorded(cls, value: str) -> str:
+        return recorded(value, embedded=("none", "sam-mini"))
+
 
 class Clouds(Segmenter):
     """A frozen backbone and a trainable head; in the joint phase the head's average labels generated images."""
@@ -73,7 +80,7 @@ class Clouds(Segmenter):
         if not config.images or not config.joint_iterations:
             return
         if config.segmenter != "none":
-            self.refiner = SegmentAnything.from_pretrained(config.segmenter, second_pass=config.second_pass).to(device)
+            self.refiner = SegmentAnything.from_pretrained(located(config.segmenter), config.second_pass).to(device)
         self._folder = folder / "pseudo-labels"
         shown = min(config.save_pseudo_labels, config.joint_iterations)
         self._to_show = [place * config.joint_iterations // shown for place in range(shown)]

@@ -1,0 +1,135 @@
+"""CLOUDS as a run: identity, generated images, pictures of pseudo-labels, the result; everything embedded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from bench.errors import PrerequisiteError, UserError
+from bench.generated import place, revision
+from bench.protocols import load_protocol
+from bench.resolve import departures, resolve
+from bench.result import read_result, result_path, state_folder
+from bench.run import run
+from bench.spec import GENERATED, RunSpec, spec_hash
+from bench.trained import elsewhere, is_trained
+from methods.clouds import CloudsConfig
+
+RANDOM = "weights=random"
+SMALL = (
+    *("recipe.iterations=2", "joint_iterations=3", "recipe.batch_size=3", "images=4", "save_pseudo_labels=2"),
+    *("head.hidden=32", "head.num_queries=20", "head.decoder_layers=1", "head.encoder_layers=1", "head.loss_points=64"),
+)
+
+
+def small_spec(*sets: str, backbone: str = "clip") -> RunSpec:
+    """Few steps, one target."""
+    spec = resolve("clouds", backbone, sets=[*SMALL, *sets])
+    source = next(target for target in spec.targets if target.group == "source")
+    return spec.model_copy(update={"targets": (source.model_copy(update={"images": 1}),)})
+
+
+def test_what_generates_the_images_is_part_of_a_runs_identity() -> None:
+    spec = resolve("clouds", "eva02", sets=[RANDOM])
+    assert spec.data[GENERATED] == revision(CloudsConfig.model_validate(spec.method_config))
+    others = [
+        resolve("clouds", "eva02", sets=[RANDOM, setting])
+        for setting in ("generator=no/diffusion", "image_size=96,192", "llm=no/llm", "images=0", "segmenter=none")
+    ]
+    assert len({spec_hash(one) for one in (spec, *others)}) == 6
+    assert [GENERATED in one.data for one in others] == [True, True, True, False, True]
+    assert others[-1].data[GENERATED] == spec.data[GENERATED]
+
+
+def test_prompts_of_a_file_count_by_their_contents(tmp_path: Path) -> None:
+    specs = []
+    for name, text in (
+        ("a", "A road at noon.\nA road in snow.\n"),
+        ("b", "A road at noon.\n\nA road in snow.\n"),
+        ("c", "x y"),
+    ):
+        (tmp_path / name).write_text(text)
+        specs.append(resolve("clouds", "eva02", sets=[RANDOM, f"prompts={tmp_path / name}"]))
+    assert specs[0] == specs[1] != specs[2]
+    assert str(tmp_path) not in specs[0].model_dump_json()
+
+
+def test_folders_count_by_their_contents(tmp_path: Path) -> None:
+    specs = []
+    for parent in ("one", "two"):
+        folder = tmp_path / parent / "my-sam"
+        folder.mkdir(parents=True)
+        (folder / "config.json").write_text("{}")
+        specs.append(resolve("clouds", "eva02", sets=[RANDOM, f"segmenter={folder}"]))
+    assert specs[0] == specs[1]
+    assert specs[0].method_config["segmenter"].startswith("my-sam@")
+    assert str(tmp_path) not in specs[0].model_dump_json()
+
+
+def test_the_warm_up_is_the_recipes_and_the_joint_phase_comes_on_top() -> None:
+    spec = resolve("clouds", "eva02", sets=[RANDOM])
+    frozen = resolve("frozen", "eva02", sets=[RANDOM])
+    assert spec.recipe == frozen.recipe
+    assert spec.iterations == spec.recipe.iterations + spec.joint_iterations
+    assert (frozen.iterations, frozen.joint_iterations) == (frozen.recipe.iterations, 0)
+
+
+def test_scored_elsewhere_it_was_trained_on_the_same_images() -> None:
+    spec = resolve("clouds", "eva02", sets=[RANDOM])
+    other = elsewhere(spec, load_protocol("streets-weather"), "native")
+    assert other.data[GENERATED] == spec.data[GENERATED]
+    assert departures(other) == departures(spec) == {}
+
+
+def test_a_run_from_end_to_end(tmp_path: Path) -> None:
+    spec = small_spec("size_threshold=10")
+    result = run(spec, results=tmp_path, device="cpu")
+    assert result.state == "complete"
+    assert is_trained(spec, tmp_path)
+    assert [point.iteration for point in result.curve] == [1, 2, 3, 4, 5]
+    assert read_result(result_path(spec, tmp_path)) == result
+    folder = place(tmp_path, CloudsConfig.model_validate(spec.method_config))
+    assert len(list(folder.glob("*.png"))) == 4
+    pictures = sorted((state_folder(spec, tmp_path) / "pseudo-labels").iterdir())
+    assert len(pictures) == 2
+    with Image.open(pictures[0]) as picture:
+        assert picture.size == (4 * 4 * 128, 4 * 64)
+    again = run(spec.model_copy(update={"seed": 1}), results=tmp_path, device="cpu")
+    assert again.curve != result.curve
+    assert len(list(folder.parent.iterdir())) == 1, "all seeds share the images"
+
+
+def test_an_ablation_without_images_needs_neither_generator_nor_sam(tmp_path: Path) -> None:
+    result = run(small_spec("images=0", "generator=no/such", "segmenter=no/such"), results=tmp_path, device="cpu")
+    assert len(result.curve) == 5
+    assert not (tmp_path / ".runs" / "generated").exists()
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [("segmenter=no/such-sam", "no/such-sam"), ("generator=no/such-diffusion", "no/such-diffusion")],
+)
+def test_what_is_missing_is_said_before_anything_slow(
+    setting: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from bench import run as running
+
+    def never(*_: Any, **__: Any) -> None:
+        raise AssertionError("trained all the same")
+
+    monkeypatch.setattr(running, "train", never)
+    with pytest.raises(PrerequisiteError, match=message) as error:
+        run(small_spec(setting), results=tmp_path, device="cpu")
+    assert "\n" not in str(error.value)
+
+
+def test_a_painter_that_has_changed_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from bench.generated import streets
+
+    spec = small_spec("segmenter=none")
+    monkeypatch.setattr(streets, "VERSION", "other")
+    with pytest.raises(UserError, match="generates the images has changed"):
+        run(spec, results=tmp_path, device="cpu")
