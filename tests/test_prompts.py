@@ -140,7 +140,7 @@ def test_a_model_that_has_no_more_to_say_is_given_up(writer) -> None:
 
 
 def test_an_answer_cut_short_loses_its_last_line(writer, monkeypatch) -> None:
-    monkeypatch.setattr(llm, "TOKENS", 3)  # 15 in all: in the middle of the second prompt
+    monkeypatch.setattr(llm, "TOKENS", 4)  # 20 in all: in the middle of the second prompt
     torch.manual_seed(0)
     answer = llm._answer(llm._load(str(writer), CPU), tiny.ITEMS, CPU)
     assert llm.parse(answer) == [answer.strip().removeprefix("1. ")]

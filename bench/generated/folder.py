@@ -210,9 +210,10 @@ def _paint(
             if image.min() == image.max():
                 raise UserError(f"generator {config.generator} painted image {number} in one colour: take another one")
             content = bytes(cv2.imencode(".png", image[..., ::-1])[1])
-            sums[number] = hashlib.sha256(_publish(folder / _name(number), content)).hexdigest()
+            kept = _publish(folder / _name(number), content)
+            sums[number] = hashlib.sha256(kept).hexdigest()
+            new += kept is content
         _record(folder, sums, index)
-        new += len(numbers)
         observer.advance(TASK, len(batch))
     observer.finish(TASK)
     return new
@@ -236,7 +237,7 @@ def _record(folder: Path, sums: dict[int, str], index: Index) -> None:
 
 
 def _publish(path: Path, content: bytes) -> bytes:
-    """Write a whole file, unless another process did meanwhile; returns what is there now."""
+    """Write a whole file, unless another process did meanwhile; returns what is there now: `content`, or theirs."""
     whole = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
     write_atomically(whole, methodcaller("write", content))
     try:
