@@ -19,19 +19,12 @@ ScoreKind = Literal["logits", "evidence"]
 """What class scores are: logits, or evidence (not negative, of any scale; Mask2Former's), whose shares are probable."""
 
 
-class Language(Protocol):
-    """The text side of a backbone that was trained with captions: what its features say of the classes."""
+class Language(nn.Module):
+    """The text side of a backbone that was trained with captions, for some classes. Frozen."""
 
-    @property
-    def classes(self) -> Tensor:
-        """(K, D) unit text embeddings of the classes asked for."""
-
-    @property
-    def scale(self) -> float:
-        """By what cosines are multiplied to become logits."""
-
-    def project(self, features: Tensor) -> Tensor:
-        """(..., C) pooled features of the last map -> (..., D) unit image embeddings."""
+    def logits(self, features: Tensor) -> Tensor:
+        """(..., C) pooled features of the last map -> (..., K): scaled cosines with the classes' text embeddings."""
+        raise NotImplementedError  # a contract: the backbone or head that is built fills it in
 
 
 class Backbone(nn.Module):

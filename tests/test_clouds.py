@@ -16,7 +16,7 @@ from test_joint import generated_dataset
 from test_train import StopAt
 from torch import Tensor, nn
 
-from bench.api import CLASSES, UserError
+from bench.api import CLASSES, Language, UserError
 from bench.data.stream import Joint
 from bench.models.heads import ConfiguredHead
 from bench.spec import HeadConfig
@@ -245,14 +245,11 @@ def test_without_generated_images_there_is_no_teacher(tmp_path: Path) -> None:
     assert segmenter.training_state() == {}
 
 
-class Words:
+class Words(Language):
     """Text embeddings of two classes along two axes; features are projected by taking their first two channels."""
 
-    classes = torch.eye(2)
-    scale = 4.0
-
-    def project(self, features: Tensor) -> Tensor:
-        return F.normalize(features[..., :2], dim=-1)
+    def logits(self, features: Tensor) -> Tensor:
+        return 4 * F.normalize(features[..., :2], dim=-1)
 
 
 def test_the_ensemble_is_a_geometric_mean() -> None:

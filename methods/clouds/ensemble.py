@@ -30,7 +30,7 @@ class Ensemble:
         inside = F.interpolate(masks.float(), size=last.shape[-2:], mode="bilinear", align_corners=False) > 0
         area = inside.flatten(2).sum(-1, keepdim=True)
         pooled = torch.einsum("bchw,bqhw->bqc", last, inside.float()) / area.clamp(min=1)
-        similarity = self.language.scale * self.language.project(pooled) @ self.language.classes.to(last).T
+        similarity = self.language.to(last.device).logits(pooled)
         # Where a share is 0 the mean is the head's alone.
         share = self.alpha * (area > 0).float()
         known = classes.float()[..., :-1].log_softmax(-1)
