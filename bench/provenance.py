@@ -19,6 +19,7 @@ PACKAGES = (
     *("torch", "torchvision", "timm", "transformers", "numpy", "scipy", "numba", "opencv-python-headless"),
     *("opencv-python", "pillow", "imagecorruptions"),
     *("safetensors", "pydantic", "lightning-fabric", "mmsegmentation", "mmdet", "mmengine", "mmcv-lite", "mmcv"),
+    *("diffusers", "open_clip_torch"),
 )
 CODE = ("bench", "methods", "datasets", "pyproject.toml")
 """What can change a number: only a change in here makes a run 'dirty' (results themselves do not)."""

@@ -5,6 +5,7 @@ Recipe, weakest first: defaults, the method's own, the protocol's, the track's, 
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -134,8 +135,15 @@ def departures(spec: RunSpec, weights: Path | None = None) -> dict[str, Any]:
     if mine["sources"] != theirs["sources"]:
         found["sources"] = "+".join(source.dataset for source in spec.sources)
     for part in ("recipe", "head", "method_config", "backbone_config"):
-        found |= {f"{part}.{key}": value for key, value in mine[part].items() if value != theirs[part].get(key)}
+        found |= {f"{part}.{key}": _short(value) for key, value in mine[part].items() if value != theirs[part].get(key)}
     return found
+
+
+def _short(value: Any) -> Any:
+    """A value as tables show it: of a long list, as of prompts, its length and a checksum."""
+    if not isinstance(value, list) or len(value) <= 16:
+        return value
+    return f"{len(value)} values, sha256:{hashlib.sha256(json.dumps(value).encode()).hexdigest()[:12]}"
 
 
 def known_keys(config_type: type[BaseModel]) -> list[str]:

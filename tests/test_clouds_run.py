@@ -55,6 +55,9 @@ def test_prompts_of_a_file_count_by_their_contents(tmp_path: Path) -> None:
         specs.append(resolve("clouds", "eva02", sets=[RANDOM, f"prompts={tmp_path / name}"]))
     assert specs[0] == specs[1] != specs[2]
     assert str(tmp_path) not in specs[0].model_dump_json()
+    (tmp_path / "long").write_text("".join(f"Road {number}.\n" for number in range(40)))
+    shown = departures(resolve("clouds", "eva02", sets=[RANDOM, f"prompts={tmp_path / 'long'}"]))
+    assert shown["method_config.prompts"].startswith("40 values, sha256:")
 
 
 def test_folders_count_by_their_contents(tmp_path: Path) -> None:
