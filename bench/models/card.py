@@ -51,6 +51,9 @@ class BackboneCard(BaseModel):
     the card's name."""
     hub: str = ""
     """Repository of the Hugging Face hub that has the weights as `model.safetensors`, in timm's names."""
+    language: str = ""
+    """The text tower that pre-training paired the backbone with: a file below this package, or `open_clip:MODEL/TAG`.
+    Empty for none."""
     shipped: bool = False
     sha256: Annotated[str, Field(pattern=r"^([0-9a-f]{64})?$")] = ""
     """Empty: the file's own hash is taken, whatever it is, and recorded."""

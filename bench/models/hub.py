@@ -43,7 +43,7 @@ def weights_path(card: BackboneCard, given: Path | None = None) -> Path:
     path = _folder() / (card.weights or f"{card.name}.safetensors")
     if path.is_file():
         return path
-    found = _from_hub(card.hub) if card.hub else None
+    found = from_hub(card.hub) if card.hub else None
     if found is None:
         raise PrerequisiteError(_advice(card, path))
     return found
@@ -94,18 +94,18 @@ def hub_is_reachable() -> bool:
         return False
 
 
-def _from_hub(repository: str) -> Path | None:
+def from_hub(repository: str, file: str = HUB_FILE) -> Path | None:
     """The hub's file, from its cache or by download; None where neither works."""
     from huggingface_hub import hf_hub_download, try_to_load_from_cache
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
-    cached = try_to_load_from_cache(repository, HUB_FILE)
+    cached = try_to_load_from_cache(repository, file)
     if isinstance(cached, str):
         return Path(cached)
     if not hub_is_reachable():
         return None
     try:
-        return Path(hf_hub_download(repository, HUB_FILE))
+        return Path(hf_hub_download(repository, file))
     except (LocalEntryNotFoundError, HfHubHTTPError, OSError):
         return None
 

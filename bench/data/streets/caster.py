@@ -29,7 +29,7 @@ def cast(prims: Array, street: Array, cam: Array, height: int, width: int) -> tu
     """
     n = len(prims)
     windows, near = np.empty((n, 4), np.int64), np.empty(n)
-    _windows(prims, cam, height, width, np.empty((8, 3)), windows, near)
+    extents(prims, cam, height, width, np.empty((8, 3)), windows, near)
     # Front to back: most samples of far things end at the depth test. Stable, so that the order is the same everywhere.
     order = np.argsort(near, kind="stable")
     depth, index = np.full((height, width), FAR), np.full((height, width), SKY, np.int32)
@@ -38,7 +38,7 @@ def cast(prims: Array, street: Array, cam: Array, height: int, width: int) -> tu
 
 
 @kernel
-def _windows(
+def extents(
     prims: Array,
     cam: Array,
     height: int,
@@ -48,6 +48,7 @@ def _windows(
     near: Array,
     sources: int = SOURCES,
 ) -> None:
+    """Write each primitive's pixels (N, 4) and least depth (N,): camera.window of each row."""
     for k in range(prims.shape[0]):
         near[k] = window(prims[k], cam, height, width, corners, windows[k])
 
