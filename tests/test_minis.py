@@ -36,7 +36,7 @@ def places() -> np.ndarray:
 
 @pytest.fixture
 def plain_light(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(corpus, "_photometric", lambda images, rng, strength: images)
+    monkeypatch.setattr(corpus, "photometric", lambda images, rng, strength: images)
 
 
 def patches(images: Tensor) -> Tensor:

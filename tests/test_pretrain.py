@@ -12,6 +12,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from bench.data.streets import graph as scene_graph
 from bench.errors import DamagedFile
 from bench.models import card as cards
 from bench.models import hub
@@ -179,17 +180,22 @@ def test_pre_training_reads_no_labels() -> None:
     assert labels_read("f = render('wild', 1)\nf.label") == ["label", "render in line 1"]
     assert labels_read("frames = map(render, names)") == ["render in line 1"]
     folder = Path(corpus.__file__).parent
-    for name in ("corpus", "objective", "pretrain"):
+    for name in ("corpus", "objective", "pretrain", "captions", "pairs", "towers", "clip"):
         assert labels_read((folder / f"{name}.py").read_text(encoding="utf-8")) == [], name
+    # Captions come from the scene graph, which is made without rendering at all.
+    graph = Path(scene_graph.__file__).read_text(encoding="utf-8")
+    assert labels_read(graph) == []
+    assert not {"shading", "sensor", "frame"} & {n.id for n in ast.walk(ast.parse(graph)) if isinstance(n, ast.Name)}
     # The probe does read the source's labels: its score may be watched, and nothing else may come of it.
-    tree = ast.parse((folder / "pretrain.py").read_text(encoding="utf-8"))
-    users = [
-        f.name
-        for f in ast.walk(tree)
-        if isinstance(f, ast.FunctionDef)
-        and any(isinstance(n, ast.Name) and n.id == "linear_probe" for n in ast.walk(f))
-    ]
-    assert users == ["probe"]
+    for name in ("pretrain", "clip"):
+        tree = ast.parse((folder / f"{name}.py").read_text(encoding="utf-8"))
+        users = [
+            f.name
+            for f in ast.walk(tree)
+            if isinstance(f, ast.FunctionDef)
+            and any(isinstance(n, ast.Name) and n.id == "linear_probe" for n in ast.walk(f))
+        ]
+        assert users == ["probe"], name
 
 
 def test_muon_does_what_torchs_own_does_in_half_precision() -> None:

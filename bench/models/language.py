@@ -6,6 +6,7 @@ backbone's last map, pooled over a mask, are projected as CLIP projects its pool
 
 from __future__ import annotations
 
+import importlib
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -62,8 +63,8 @@ class Language(nn.Module):
 
     def project(self, features: Tensor) -> Tensor:
         """(..., C) features of the last map, pooled or of single places -> (..., D) unit image embeddings."""
-        embedded: Tensor = self.projection(features.flatten(0, -2))
-        return F.normalize(embedded.float(), dim=-1).unflatten(0, features.shape[:-1])
+        embedded: Tensor = self.projection(features.reshape(-1, features.shape[-1]))
+        return F.normalize(embedded.float(), dim=-1).reshape(*features.shape[:-1], -1)
 
     def logits(self, features: Tensor) -> Tensor:
         """(..., C) -> (..., K): scaled cosines to the class names."""
@@ -132,7 +133,7 @@ def _shipped_sha256(card: BackboneCard) -> str:
 def _from_open_clip(backbone: str, name: str, tag: str, classes: Sequence[str]) -> Language:
     """A published model's, by the open_clip package, which finds or fetches its weights."""
     try:
-        import open_clip
+        open_clip: Any = importlib.import_module("open_clip")
     except ImportError as error:
         raise PrerequisiteError(
             f"the text tower of {backbone} needs the package open_clip: pip install -e '.[clouds]'"

@@ -106,7 +106,6 @@ def at(grid: Tensor, owner: Tensor, places: Tensor) -> Tensor:
     u, v = (x - left)[:, None], (y - top)[:, None]
     right, below = (left + 1).clamp(max=width - 1), (top + 1).clamp(max=height - 1)
 
-
     def cell(i: Tensor, j: Tensor) -> Tensor:
         return rows.index_select(0, (owner * height + i) * width + j)
 

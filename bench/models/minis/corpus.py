@@ -80,11 +80,11 @@ def draw(corpus: NDArray[np.uint8], batch: int, size: tuple[int, int], rng: np.r
             here[k, place] = view[y : y + height, x : x + width]
             if place == 1:
                 there[k] = view[ty : ty + height, tx : tx + width]
-    student, teacher = _photometric(here[:, 0], rng, 1.0), _photometric(there, rng, 0.3)
-    return Views(_tensor(student), _tensor(teacher, mirror), _tensor(here[:, 1:]), down, right, mirror)
+    student, teacher = photometric(here[:, 0], rng, 1.0), photometric(there, rng, 0.3)
+    return Views(tensor(student), tensor(teacher, mirror), tensor(here[:, 1:]), down, right, mirror)
 
 
-def _photometric(images: NDArray[np.float32], rng: np.random.Generator, strength: float) -> NDArray[np.float32]:
+def photometric(images: NDArray[np.float32], rng: np.random.Generator, strength: float) -> NDArray[np.float32]:
     """Change gain, offset, saturation and channel balance, add noise and blur: a draw for each frame. 0..255."""
     n = len(images)
 
@@ -102,7 +102,7 @@ def _photometric(images: NDArray[np.float32], rng: np.random.Generator, strength
     return images
 
 
-def _tensor(images: NDArray[np.float32], mirror: bool = False) -> Tensor:
+def tensor(images: NDArray[np.float32], mirror: bool = False) -> Tensor:
     """0..255, channels last -> [0, 1], channels first."""
     images = np.moveaxis(images[:, :, ::-1] if mirror else images, -1, -3)
     return torch.from_numpy(np.ascontiguousarray(images)).clamp_(0, 255).div_(255.0)

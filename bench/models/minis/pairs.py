@@ -16,7 +16,7 @@ from bench.data.streets import WORLD_VERSION, render
 from bench.data.streets import graph as scene_graph
 from bench.data.streets.graph import LABEL, TALL, WIDE, Graph, X, Y
 from bench.models.minis.captions import Box, caption, cut, phrase, weather_word
-from bench.models.minis.corpus import _photometric, _tensor
+from bench.models.minis.corpus import photometric, tensor
 
 HEIGHT, WIDTH = 128, 256
 CHUNK = 250  # streets a file
@@ -50,7 +50,9 @@ def photograph(street: int, wear: int) -> tuple[NDArray[np.uint8], Graph]:
     return image, scene_graph.describe("wild", street, wear=wear, aspect=HEIGHT / WIDTH)
 
 
-def load(streets: int, wears: int, cache: Path, tick: Callable[[int], None] = lambda _: None, first: int = 0) -> Photographs:
+def load(
+    streets: int, wears: int, cache: Path, tick: Callable[[int], None] = lambda _: None, first: int = 0
+) -> Photographs:
     """Photographs of `streets` streets from `first` on, `wears` of each, made in chunks or read from `cache`."""
     cache.mkdir(parents=True, exist_ok=True)
     images: list[NDArray[np.uint8]] = []
@@ -111,7 +113,7 @@ def draw(
         graph = cut(photographs.graphs[index], box, mirror=mirror)
         texts.append(caption(graph, rng))
         told += [(k, *thing) for thing in regions(graph, size, rng)]
-    images = _tensor(_photometric(crops, rng, strength))
+    images = tensor(photometric(crops, rng, strength))
     owner, places, kinds, phrases, hues = zip(*told, strict=True) if told else ((), (), (), (), ())
     return Pairs(
         images,
