@@ -180,7 +180,7 @@ def test_pre_training_reads_no_labels() -> None:
     assert labels_read("f = render('wild', 1)\nf.label") == ["label", "render in line 1"]
     assert labels_read("frames = map(render, names)") == ["render in line 1"]
     folder = Path(corpus.__file__).parent
-    for name in ("corpus", "objective", "pretrain", "captions", "pairs", "towers", "clip"):
+    for name in ("corpus", "objective", "pretrain", "captions", "pairs", "towers", "contrast", "clip"):
         assert labels_read((folder / f"{name}.py").read_text(encoding="utf-8")) == [], name
     # Captions come from the scene graph, which is made without rendering at all.
     graph = Path(scene_graph.__file__).read_text(encoding="utf-8")

@@ -73,7 +73,7 @@ def describe(domain: str, index: int, *, wear: int = 0, aspect: float = 0.5) -> 
     street = dressed(DOMAINS[domain], index, wear)
     values = street.look.values
     rows = [*_things(street, aspect), *_ground(street, aspect), *_sky(street, aspect)]
-    weather = values[[NIGHT, RAIN, SKY_TOP, SNOW, SUNLIGHT, HAZE]].astype(np.float32)
+    weather = values[[NIGHT, RAIN, SNOW, SUNLIGHT, HAZE]].astype(np.float32)
     return Graph(np.array(rows, np.float32).reshape(-1, COLUMNS), weather)
 
 
