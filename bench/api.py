@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from bench.config import GeneratedConfig, MethodConfig
@@ -40,7 +41,23 @@ __all__ = [
     "located",
     "mismatches",
     "recorded",
+    "shipped",
 ]
+
+MINIS = Path(__file__).parent / "models" / "minis"
+"""Where the suite's own small models lie."""
+
+
+def shipped(name: str) -> Path:
+    """Folder or file of one of the suite's own small models; UnknownName, with the known names, for any other."""
+    known = {
+        path.stem: path
+        for path in MINIS.iterdir()
+        if path.suffix == ".safetensors" or (path / "model.safetensors").is_file()
+    }
+    if name not in known:
+        raise UnknownName("shipped model", name, known)
+    return known[name]
 
 
 @dataclass(frozen=True)
