@@ -46,7 +46,7 @@ Make = Callable[..., sam.Trainer]
 def make_trainer(frames: Frames, monkeypatch: pytest.MonkeyPatch) -> Make:
     """Trainers of one image and four prompts a step, past the decoder's first lessons."""
     monkeypatch.setattr(sam_corpus, "load", lambda *_: frames)
-    for key, value in {"images": 1, "prompts": 4}.items():
+    for key, value in {"images": 1, "prompts": 4, "ellipses": 0}.items():
         monkeypatch.setitem(sam.RECIPE, key, value)
 
     def make(out: Path) -> sam.Trainer:
@@ -113,7 +113,7 @@ def test_points_and_masks_of_a_batch_show_the_same_place(frames: Frames, shape: 
     assert ((batch.groups >= 0).float().mean((1, 2)) == height / 128).all()
     for points, labels, masks, groups in zip(*batch[1:4], batch.groups, strict=True):
         for place, label, mask in zip(points, labels, masks, strict=True):
-            x, y = ((place[label == 1] + 0.5) / 2).long().T
+            x, y = (place[label == 1] / 2).long().T
             assert (mask[y, x] > 0).all()
             # A cell in the midst of the mask belongs to a group that others of the mask share, and none outside it.
             cells = torch.nn.functional.avg_pool2d(mask[None], 4)[0]
@@ -213,6 +213,16 @@ def test_going_on_from_a_checkpoint_equals_not_having_stopped(make_trainer: Make
     assert elsewhere.step == 0
 
 
+def test_a_longer_schedule_can_go_on_from_a_shorter_one(make_trainer: Make, tmp_path: Path) -> None:
+    short = make_trainer(tmp_path)
+    short.one_step()
+    short.save()
+    for minutes, held in ((1.0, [(0, 1.0)]), (2.0, [(0, 1.0), (1, 2.0)])):
+        longer = sam.Trainer(tmp_path, minutes=minutes, seed=7, cache=tmp_path)
+        longer.load()
+        assert [(s["from_step"], s["minutes"]) for s in longer.schedules] == held
+
+
 def test_what_is_exported_is_a_checkpoint_of_transformers(make_trainer: Make, tmp_path: Path) -> None:
     trainer = make_trainer(tmp_path)
     trainer.one_step()
@@ -231,6 +241,14 @@ def test_what_is_exported_is_a_checkpoint_of_transformers(make_trainer: Make, tm
     processed = SamImageProcessor.from_pretrained(folder)(image, return_tensors="pt")["pixel_values"][0]
     ours = sam_corpus.prepare(torch.from_numpy(image).permute(2, 0, 1) / 255)
     torch.testing.assert_close(processed, ours, atol=1e-2, rtol=0)
+
+
+def test_ellipses_lie_around_their_points() -> None:
+    lesson = sam_corpus.ellipses(20, np.random.default_rng(0))
+    x, y = (lesson.points / 2).long().clamp(0, sam_corpus.GRID - 1).unbind(-1)
+    rows = torch.arange(20)[:, None].expand_as(x)
+    assert lesson.masks[rows, y, x].mean() > 0.9  # but for those on a cell's edge
+    assert 0.002 < lesson.masks.mean() < 0.2
 
 
 def test_hull_and_box_of_points() -> None:

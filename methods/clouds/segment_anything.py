@@ -16,6 +16,7 @@ import torch
 import torch.nn.functional as F
 from safetensors import SafetensorError
 from torch import Tensor, nn
+from torchvision.transforms.v2.functional import resize
 
 from bench.api import PrerequisiteError, UserError, shipped
 
@@ -55,8 +56,9 @@ class SegmentAnything(nn.Module):
         if batch < 1:
             raise UserError(f"batch is the number of prompts answered at a time and must be at least 1, not {batch}")
         self.model = model.requires_grad_(False)
+        config: Any = model.config
         self.second_pass, self.batch = second_pass, batch
-        self.side: int = model.config.vision_config.image_size
+        self.side: int = config.vision_config.image_size
         self.register_buffer("mean", torch.tensor(mean)[:, None, None])
         self.register_buffer("std", torch.tensor(std)[:, None, None])
         self.eval()
@@ -80,7 +82,8 @@ class SegmentAnything(nn.Module):
                 raise UserError(f"{name_or_folder} is a {kind!r} model; only {MODEL_TYPE!r} (SamModel) is understood")
             processor: Any = SamImageProcessor.from_pretrained(place)
             with _silent():
-                model, report = SamModel.from_pretrained(place, dtype=torch.float32, output_loading_info=True)
+                loaded: Any = SamModel.from_pretrained(place, dtype=torch.float32, output_loading_info=True)
+            model, report = loaded
         except (OSError, ValueError, RuntimeError, SafetensorError) as error:
             raise PrerequisiteError(
                 f"cannot load Segment Anything from {name_or_folder}: {' '.join(str(error).split())[:200]}"
@@ -144,11 +147,9 @@ class SegmentAnything(nn.Module):
     def pixel_values(self, image: Tensor) -> Tensor:
         """RGB in [0, 1] (3, H, W) -> the normalised square (1, 3, side, side), padded below and on the right."""
         rows, columns = self.scaled_size(image.shape[-2], image.shape[-1])
-        scaled = F.interpolate(
-            image.to(self.mean)[None], (rows, columns), mode="bilinear", align_corners=False, antialias=True
-        )
-        # To whole 8-bit values, as SAM's images were when it was trained and as its image processor has them.
-        scaled = (scaled * 255).round() / 255
+        # Resized as 8-bit values, as SAM's images were when it was trained and as its image processor does it.
+        whole = (image.clamp(0, 1) * 255).round().to(torch.uint8)
+        scaled = resize(whole[None], [rows, columns], antialias=True).to(self.mean) / 255
         return F.pad((scaled - self.mean) / self.std, (0, self.side - columns, 0, self.side - rows))
 
     def scaled_size(self, height: int, width: int) -> tuple[int, int]:
@@ -160,7 +161,9 @@ class SegmentAnything(nn.Module):
 @contextmanager
 def _silent() -> Iterator[None]:
     """Without transformers' report and progress bar: what is wrong is said in one line by whoever loads."""
-    from transformers.utils import logging
+    from transformers.utils import logging as own_logging
+
+    logging: Any = own_logging  # which says nothing of its types
 
     before, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity_error()

@@ -2,7 +2,8 @@
 
 Writes a folder DIR/sam-mini that `transformers.SamModel.from_pretrained` loads (config.json, half-precision
 model.safetensors, preprocessor_config.json) with provenance.json (recipe, seed, images and prompts seen, time,
-held-out IoU as it went). Run again with the same DIR to go on from the last checkpoint.
+held-out IoU as it went). Run again with the same DIR to go on from the last checkpoint; with more --minutes than
+before, the schedule is that of the longer run from there on.
 """
 
 from __future__ import annotations
@@ -63,17 +64,14 @@ def optimisers(model: SamModel) -> list[torch.optim.Optimizer]:
     matrices = {n for n, p in named if p.ndim == 2 and (".layers." in n or ".transformer." in n)}
     rest = [(name, p) for name, p in named if name not in matrices]
     decay = RECIPE["weight_decay"]
+    plain = {n for n, p in rest if p.ndim != 4 or n == "vision_encoder.pos_embed"}
+    groups: list[dict[str, Any]] = [
+        {"params": [p for n, p in rest if n not in plain]},
+        {"params": [p for n, p in rest if n in plain], "weight_decay": 0.0},
+    ]
     return [
         Muon([{"params": [p for n, p in named if n in matrices], "scale": RECIPE["muon_lr_scale"]}], 0.0, decay),
-        torch.optim.AdamW(
-            [
-                {"params": [p for n, p in rest if p.ndim == 4 and n != "vision_encoder.pos_embed"]},
-                {"params": [p for n, p in rest if p.ndim != 4 or n == "vision_encoder.pos_embed"], "weight_decay": 0.0},
-            ],
-            lr=0.0,
-            betas=(0.9, 0.98),
-            weight_decay=decay,
-        ),
+        torch.optim.AdamW(groups, lr=0.0, betas=(0.9, 0.98), weight_decay=decay),
     ]
 
 
@@ -86,6 +84,7 @@ class Trainer:
         self.optimisers = optimisers(self.model)
         self.step, self.seconds = 0, 0.0
         self.history: list[dict[str, float]] = []
+        self.schedules = [{"from_step": 0, "minutes": minutes}]
         self.frames = sam_corpus.load(0, RECIPE["frames"], cache)
         self.held_out = sam_corpus.load(FIRST_HELD_OUT, HELD_OUT, cache)
 
@@ -101,6 +100,7 @@ class Trainer:
             "step": self.step,
             "seconds": self.seconds,
             "history": self.history,
+            "schedules": self.schedules,
         }
         torch.save(state, part)
         part.replace(self.checkpoint)
@@ -112,6 +112,9 @@ class Trainer:
             for optimiser, held in zip(self.optimisers, state["optimisers"], strict=True):
                 optimiser.load_state_dict(held)
             self.step, self.seconds, self.history = state["step"], state["seconds"], state["history"]
+            earlier = state["schedules"]
+            again = earlier[-1]["minutes"] == self.schedules[0]["minutes"]
+            self.schedules = earlier if again else [*earlier, self.schedules[0] | {"from_step": self.step}]
 
     def one_step(self) -> tuple[float, ...]:
         """One optimiser step: losses of the first masks, the predicted qualities and the grouping; best masks' IoU.
@@ -198,10 +201,11 @@ class Trainer:
             "images_seen": (drawn := max(0, self.step - RECIPE["ellipses"]) * RECIPE["images"]),
             "prompts_seen": drawn * RECIPE["prompts"],
             "seconds": round(self.seconds),
+            "schedules": self.schedules,
             "threads": torch.get_num_threads(),
             "device": "cpu",
             "torch": torch.__version__,
-            "held_out": f"mean IoU on the middle 64 x 128 of {HELD_OUT} frames of 'wild' from {FIRST_HELD_OUT} on, 5 points a prompt",
+            "held_out": f"mean IoU, {HELD_OUT} frames of 'wild' from {FIRST_HELD_OUT} on, middle 64 x 128, 5 points",
             "history": self.history,
         }
         (folder / "provenance.json").write_text(json.dumps(card, indent=1, sort_keys=True) + "\n")

@@ -61,6 +61,8 @@ SIDE = 128
 """What the model sees: the longer side scaled to this, padded to a square at the bottom and on the right."""
 GRID = 64
 """Side of the mask decoder's output: four times that of the embedding."""
+WIDTH = 64
+"""Channels of the embedding, the prompts and the decoder."""
 CELLS = 16
 """Side of the embedding."""
 LEAST = 30
@@ -110,7 +112,8 @@ def partition(label: NDArray[np.uint8], instance: NDArray[np.uint16]) -> NDArray
     for name in np.unique(label):
         _, parts = cv2.connectedComponents((label == name).astype(np.uint8), connectivity=4)
         result += np.where(parts > 0, parts + result.max(), 0)
-    return np.unique(result * 20_000 + instance, return_inverse=True)[1].reshape(label.shape).astype(np.int32)
+    numbers: NDArray[np.int64] = np.unique(result * 20_000 + instance, return_inverse=True)[1]
+    return numbers.reshape(label.shape).astype(np.int32)
 
 
 class Prompt(NamedTuple):
@@ -201,9 +204,15 @@ def ellipses(count: int, rng: np.random.Generator) -> Ellipses:
     return Ellipses(torch.from_numpy(points).float(), torch.from_numpy((x + y < 1).astype(np.float32)))
 
 
-def cut(
-    frames: Frames, index: int, rng: np.random.Generator, odds: dict[str, float]
-) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint16]]:
+class View(NamedTuple):
+    """One image of any size with its label and instance maps, types as in Frames."""
+
+    image: NDArray[Any]
+    label: NDArray[Any]
+    instance: NDArray[Any]
+
+
+def cut(frames: Frames, index: int, rng: np.random.Generator, odds: dict[str, float]) -> View:
     """A frame whole, or a part of it at about its size (64 x 128, or a square of 128 x 128), mirrored at random.
 
     "mosaic": two parts of 64 x 128, one over the other, so that the square has no padding: two for the price of one.
@@ -211,24 +220,27 @@ def cut(
     shape = str(rng.choice(list(odds), p=list(odds.values())))
     if shape == "mosaic":
         above, below = (cut(frames, i, rng, {"crop": 1.0}) for i in (index, int(rng.integers(len(frames.image)))))
-        # No region may reach from one frame into the other.
-        below = (below[0], below[1] + np.uint8(100), np.where(below[2], below[2] + np.uint16(10_000), 0))
-        image, label, instance = (np.concatenate(pair) for pair in zip(above, below, strict=True))
-        return image, label, instance.astype(np.uint16)
+        # No region may reach from one part into the other.
+        apart = np.where(below.instance > 0, below.instance + 10_000, 0).astype(np.uint16)
+        return View(
+            np.concatenate([above.image, below.image]),
+            np.concatenate([above.label, below.label + np.uint8(100)]),
+            np.concatenate([above.instance, apart]),
+        )
     height, width = {"whole": (HEIGHT, WIDTH), "crop": (HEIGHT // 2, WIDTH // 2), "square": (HEIGHT, HEIGHT)}[shape]
     scale = 1.0 if shape == "whole" else float(rng.uniform(*{"crop": (0.75, 1.5), "square": (1.0, 1.5)}[shape]))
     tall, wide = min(HEIGHT, round(height / scale)), min(WIDTH, round(width / scale))
     top, left = rng.integers(0, HEIGHT - tall + 1), rng.integers(0, WIDTH - wide + 1)
     step = int(rng.choice([1, -1]))
-    views = (field[index, top : top + tall, left : left + wide][:, ::step] for field in frames)
-    image, label, instance = (np.ascontiguousarray(view) for view in views)
+    fields = (field[index, top : top + tall, left : left + wide][:, ::step] for field in frames)
+    view = View(*(np.ascontiguousarray(field) for field in fields))
     if shape == "whole":
-        return image, label, instance
+        return view
     size = (width, height)
-    return (
-        cv2.resize(image, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR),
-        cv2.resize(label, size, interpolation=cv2.INTER_NEAREST),
-        cv2.resize(instance, size, interpolation=cv2.INTER_NEAREST),
+    return View(
+        cv2.resize(view.image, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR),
+        cv2.resize(view.label, size, interpolation=cv2.INTER_NEAREST),
+        cv2.resize(view.instance, size, interpolation=cv2.INTER_NEAREST),
     )
 
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from transformers import SamConfig, SamImageProcessor, SamModel
 from transformers.models.sam.modeling_sam import SamAttention
 
-from bench.models.minis.sam_corpus import GRID, MEAN, SIDE, STD
+from bench.models.minis.sam_corpus import GRID, MEAN, SIDE, STD, WIDTH
 
-WIDTH = 64  # of embedding, prompts and decoder
 TIED = ("prompt_encoder.shared_embedding.positional_embedding",)
 """The same tensor as shared_image_embedding's: transformers ties it on loading, and safetensors holds no aliases."""
 
@@ -57,9 +57,11 @@ def fresh(seed: int) -> SamModel:
             # Alike places look at each other from the first step on: their encodings' products fall with distance.
             module.q_proj.weight = nn.Parameter(2**0.5 * module.q_proj.weight.detach())
             module.k_proj.weight = nn.Parameter(module.q_proj.weight.detach().clone())
-    for head in model.mask_decoder.output_hypernetworks_mlps:
+    decoder: Any = model.mask_decoder
+    encoder: Any = model.vision_encoder
+    for head in decoder.output_hypernetworks_mlps:
         head.proj_out.weight = nn.Parameter(0.1 * head.proj_out.weight.detach())  # masks start undecided
-    for layer in model.vision_encoder.layers:
+    for layer in encoder.layers:
         for last in (layer.attn.proj, layer.mlp.lin2):
             last.weight = nn.Parameter(0.1 * last.weight.detach())  # patches start as what they show themselves
     # What a patch shows must be louder than where it is.
@@ -70,9 +72,9 @@ def fresh(seed: int) -> SamModel:
     features = model.shared_image_embedding.positional_embedding
     nn.init.normal_(features, std=1.0)
     features.requires_grad_(False)
-    side = model.vision_encoder.pos_embed.shape[1]
+    side = encoder.pos_embed.shape[1]
     with torch.no_grad():
-        model.vision_encoder.pos_embed.copy_(waves(side, model.vision_encoder.pos_embed.shape[-1]))
+        encoder.pos_embed.copy_(waves(side, encoder.pos_embed.shape[-1]))
     return model
 
 

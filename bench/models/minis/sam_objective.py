@@ -6,9 +6,10 @@ from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
+from transformers import SamModel
 
-from bench.models.minis.sam_corpus import Batch, Ellipses
+from bench.models.minis.sam_corpus import CELLS, WIDTH, Batch, Ellipses
 
 
 class Weights(NamedTuple):
@@ -96,9 +97,7 @@ def grouping(embeddings: Tensor, groups: Tensor, cells: int = 200) -> Tensor:
     return total / len(flat)
 
 
-def passes(
-    model: nn.Module, batch: Batch, weights: Weights, again_every: int, *, single: bool, joined: bool
-) -> Answers:
+def passes(model: SamModel, batch: Batch, weights: Weights, again_every: int, *, single: bool, joined: bool) -> Answers:
     """Two answers to the same prompts. The images are embedded once; only if `joined` do masks teach the encoder.
 
     Every `again_every`th prompt gets the second answer, none if 0; `single` asks for the one mask of
@@ -128,12 +127,11 @@ def passes(
     return Answers(first, second, together)
 
 
-def first_lesson(model: nn.Module, lesson: Ellipses, weights: Weights) -> Losses:
+def first_lesson(model: SamModel, lesson: Ellipses, weights: Weights) -> Losses:
     """What a point is, before there are images: ellipses around points, on embeddings of faint noise.
 
     From real regions, most of them small, a fresh decoder does not find out within minutes that points say where.
     """
-    places = model.get_image_wide_positional_embeddings()
-    noise = torch.randn(places.shape, generator=torch.Generator().manual_seed(0))
+    noise = torch.randn(1, WIDTH, CELLS, CELLS, generator=torch.Generator().manual_seed(0))
     out = model(image_embeddings=0.3 * noise, input_points=lesson.points[None])
     return losses(out.pred_masks[0], out.iou_scores[0], lesson.masks, torch.ones_like(lesson.masks), weights)

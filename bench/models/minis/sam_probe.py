@@ -10,7 +10,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
-from torch import nn
+from transformers import SamModel
 
 from bench.models.minis.sam_corpus import GRID, SIDE, Frames, prepare, prompt, regions
 
@@ -59,9 +59,9 @@ def score(answers: list[Answer]) -> Score:
 
 
 @torch.no_grad()
-def probe(model: nn.Module, frames: Frames, astray: float = 0.0, crop: bool = False) -> list[Answer]:
+def probe(model: SamModel, frames: Frames, astray: float = 0.0, crop: bool = False) -> list[Answer]:
     """Prompt with every component and instance of whole frames (or of their middle, 64 x 128), at their own pixels."""
-    model.eval()
+    model.train(False)
     answers = []
     rng = np.random.default_rng(0)
     for image, label, instance in zip(*frames, strict=True):
