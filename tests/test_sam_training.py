@@ -240,7 +240,7 @@ def test_what_is_exported_is_a_checkpoint_of_transformers(make_trainer: Make, tm
     image = trainer.frames.image[0]
     processed = SamImageProcessor.from_pretrained(folder)(image, return_tensors="pt")["pixel_values"][0]
     ours = sam_corpus.prepare(torch.from_numpy(image).permute(2, 0, 1) / 255)
-    torch.testing.assert_close(processed, ours, atol=1e-2, rtol=0)
+    torch.testing.assert_close(processed, ours, atol=1.01 / 255 / 0.224, rtol=0)  # it rounds to 8 bits
 
 
 def test_ellipses_lie_around_their_points() -> None:

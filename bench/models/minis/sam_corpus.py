@@ -61,7 +61,7 @@ SIDE = 128
 """What the model sees: the longer side scaled to this, padded to a square at the bottom and on the right."""
 GRID = 64
 """Side of the mask decoder's output: four times that of the embedding."""
-WIDTH = 64
+CHANNELS = 64
 """Channels of the embedding, the prompts and the decoder."""
 CELLS = 16
 """Side of the embedding."""

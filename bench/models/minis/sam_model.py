@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from transformers import SamConfig, SamImageProcessor, SamModel
 from transformers.models.sam.modeling_sam import SamAttention
 
-from bench.models.minis.sam_corpus import GRID, MEAN, SIDE, STD, WIDTH
+from bench.models.minis.sam_corpus import CHANNELS, GRID, MEAN, SIDE, STD
 
 TIED = ("prompt_encoder.shared_embedding.positional_embedding",)
 """The same tensor as shared_image_embedding's: transformers ties it on loading, and safetensors holds no aliases."""
@@ -28,15 +28,15 @@ def config() -> SamConfig:
             "window_size": 8,
             "global_attn_indexes": [1, 3],
             "use_rel_pos": False,  # it costs a third of the time
-            "output_channels": WIDTH,
-            "num_pos_feats": WIDTH // 2,
+            "output_channels": CHANNELS,
+            "num_pos_feats": CHANNELS // 2,
         },
-        prompt_encoder_config={"hidden_size": WIDTH, "image_size": SIDE, "patch_size": 8, "mask_input_channels": 8},
+        prompt_encoder_config={"hidden_size": CHANNELS, "image_size": SIDE, "patch_size": 8, "mask_input_channels": 8},
         mask_decoder_config={
-            "hidden_size": WIDTH,
+            "hidden_size": CHANNELS,
             "num_attention_heads": 4,
             "mlp_dim": 256,
-            "iou_head_hidden_dim": WIDTH,
+            "iou_head_hidden_dim": CHANNELS,
         },
     )
 

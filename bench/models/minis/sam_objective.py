@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from transformers import SamModel
 
-from bench.models.minis.sam_corpus import CELLS, WIDTH, Batch, Ellipses
+from bench.models.minis.sam_corpus import CELLS, CHANNELS, Batch, Ellipses
 
 
 class Weights(NamedTuple):
@@ -132,6 +132,6 @@ def first_lesson(model: SamModel, lesson: Ellipses, weights: Weights) -> Losses:
 
     From real regions, most of them small, a fresh decoder does not find out within minutes that points say where.
     """
-    noise = torch.randn(1, WIDTH, CELLS, CELLS, generator=torch.Generator().manual_seed(0))
+    noise = torch.randn(1, CHANNELS, CELLS, CELLS, generator=torch.Generator().manual_seed(0))
     out = model(image_embeddings=0.3 * noise, input_points=lesson.points[None])
     return losses(out.pred_masks[0], out.iou_scores[0], lesson.masks, torch.ones_like(lesson.masks), weights)
