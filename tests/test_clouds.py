@@ -18,6 +18,8 @@ from torch import Tensor, nn
 
 from bench.api import CLASSES, Language, UserError
 from bench.data.stream import Joint
+from bench.models.backbones import build_backbone
+from bench.models.card import load_card
 from bench.models.heads import ConfiguredHead
 from bench.spec import HeadConfig
 from bench.train import train
@@ -275,3 +277,18 @@ def test_the_ensemble_needs_a_text_tower_and_masks() -> None:
         build(TinyBackbone(), ConfiguredHead(HeadConfig(hidden=32, heads=4), len(CLASSES)), config)
     with pytest.raises(UserError, match="head that classifies masks"):
         build(TinyBackbone(), ConfiguredHead(HeadConfig(name="linear"), len(CLASSES)), config)
+
+
+def test_clip_mini_brings_its_language() -> None:
+    backbone = build_backbone(load_card("clip-mini"))
+    head = ConfiguredHead(HeadConfig(hidden=32, heads=4, num_queries=5, loss_points=64), len(CLASSES))
+    torch.manual_seed(0)
+    plain, mixed = (build(backbone, head, CloudsConfig(ensemble=ensemble)).eval() for ensemble in (False, True))
+    mixed.head.load_state_dict(plain.head.state_dict())
+    assert mixed.trainable_names() == plain.trainable_names()
+    assert mixed.state_dict().keys() == plain.state_dict().keys(), "checkpoints hold nothing of it"
+    with torch.no_grad():
+        scores, others = plain.logits(images()), mixed.logits(images())
+    assert scores.shape == others.shape == (2, len(CLASSES), HEIGHT, WIDTH)
+    assert not torch.allclose(scores, others)
+    assert others.isfinite().all()

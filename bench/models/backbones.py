@@ -11,7 +11,10 @@ def build_backbone(card: BackboneCard) -> Normalised:
     if card.loader == "transformers":
         from bench.models import huggingface  # transformers takes seconds to import
 
-        return huggingface.build(card)
-    from bench.models import timm_models
+        backbone = huggingface.build(card)
+    else:
+        from bench.models import timm_models
 
-    return timm_models.build(card)
+        backbone = timm_models.build(card)
+    backbone.card = card
+    return backbone

@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
+from bench import parts
 from bench.errors import DamagedFile, PrerequisiteError, UserError
 from bench.models.card import BackboneCard
 from bench.models.hub import MODELS, from_hub
@@ -41,8 +42,8 @@ OPEN_CLIP_FILES = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
 MAX_SCALE = 100.0
 
 
-class Language(nn.Module):
-    """Frozen. `project` takes pooled features of a backbone's last map to where the classes are."""
+class Language(parts.Language):
+    """`project` takes pooled features of a backbone's last map to where the classes are."""
 
     classes: Tensor
     """(K, D) unit embeddings of the class names: the mean over templates, normalised."""

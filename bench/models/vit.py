@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import cast
 
 import torch
@@ -12,8 +13,8 @@ from timm.models.eva import Eva
 from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 
-from bench.api import Backbone, Refine
-from bench.models.card import Triple
+from bench.api import Backbone, Language, Refine
+from bench.models.card import BackboneCard, Triple
 from bench.models.rotary import as_complex, use_rotary_attention
 
 STRIDES = (4, 8, 16, 32)
@@ -24,12 +25,22 @@ class Normalised(Backbone):
 
     mean: Tensor
     std: Tensor
+    card: BackboneCard | None = None
+    """What it was built from."""
 
     def __init__(self, mean: Triple, std: Triple) -> None:
         super().__init__()
         # Not persistent: the normalisation belongs to the card, not to the weights.
         self.register_buffer("mean", torch.tensor(mean).view(3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(std).view(3, 1, 1), persistent=False)
+
+    def language(self, classes: Sequence[str]) -> Language:
+        """The text side that its card names, for these classes; see `bench.models.language.load_language`."""
+        if self.card is None:
+            return super().language(classes)
+        from bench.models.language import load_language  # it needs the weights' room, which needs this one
+
+        return load_language(self.card, classes)
 
     def prepare(self, images: Tensor, multiple: int) -> Tensor:
         """Normalised images, padded with the mean colour at the bottom and right to sides that are multiples."""
