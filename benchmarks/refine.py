@@ -7,6 +7,7 @@ under 150 ms.
 
 from __future__ import annotations
 
+import argparse
 import time
 from collections.abc import Callable
 from statistics import median
@@ -18,33 +19,33 @@ from torch import Tensor
 
 from methods.clouds.refine import components, draw_points, unite
 
-SIZE, GRID, THRESHOLD, POINTS, RUNS = 768, (6, 10), 5000, 5, 15
+GRID, POINTS = (6, 10), 5
 
 
-def label_map(rng: np.random.Generator) -> np.ndarray:
-    """Sixty patches of 19 classes with ragged edges, and specks that are too small to be kept."""
-    rows, columns = (np.arange(SIZE) * count // SIZE for count in GRID)
+def label_map(size: int, rng: np.random.Generator) -> np.ndarray:
+    """Sixty patches of 19 classes with ragged edges, and specks that are too small to be kept, (size, size)."""
+    rows, columns = (np.arange(size) * count // size for count in GRID)
     patches = (rows[:, None] * GRID[1] + columns) * 7 % 19
-    moved = np.roll(patches, rng.integers(-3, 4, SIZE), axis=0)[np.arange(SIZE)]
-    specks = rng.random((SIZE, SIZE)) < 0.002
-    return np.where(specks, rng.integers(0, 19, (SIZE, SIZE)), np.where(specks, moved, patches)).astype(np.uint8)
+    moved = patches[:, np.clip(np.arange(size) + rng.integers(-3, 4, size), 0, size - 1)]
+    specks = rng.random((size, size)) < 0.002
+    return np.where(specks, rng.integers(0, 19, (size, size)), moved).astype(np.uint8)
 
 
-def ours(labels: np.ndarray, masks: Tensor, rng: np.random.Generator) -> Tensor:
+def ours(labels: np.ndarray, threshold: int, masks: Tensor, rng: np.random.Generator) -> Tensor:
     """As CLOUDS is trained here."""
-    found = components(labels, THRESHOLD)
+    found = components(labels, threshold)
     numbers, _ = draw_points(found, POINTS, rng)
     return unite(masks[: len(numbers)], torch.from_numpy(found.classes[numbers]))
 
 
-def dense(labels: np.ndarray, masks: Tensor, rng: np.random.Generator) -> Tensor:
+def dense(labels: np.ndarray, threshold: int, masks: Tensor, rng: np.random.Generator) -> Tensor:
     """The same with one dense mask for each component."""
     kept, classes = [], []
     for label in np.unique(labels):
         pieces, count = ndimage.label(labels == label)
         areas = ndimage.sum(labels == label, pieces, range(count + 1))
         for piece in range(1, count + 1):
-            if areas[piece] > THRESHOLD:
+            if areas[piece] > threshold:
                 kept.append((pieces == piece).astype(int))
                 classes.append(int(label))
     for mask in kept:
@@ -67,21 +68,25 @@ def timed(call: Callable[[], Tensor]) -> tuple[float, Tensor]:
 
 def main() -> None:
     """Print both medians and their ratio."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--size", type=int, default=768)
+    parser.add_argument("--runs", type=int, default=15)
+    options = parser.parse_args()
     torch.set_num_threads(1)
     rng = np.random.default_rng(0)
-    labels = label_map(rng)
-    found = components(labels, THRESHOLD)
+    labels, threshold = label_map(options.size, rng), 5000 * options.size**2 // 768**2
+    found = components(labels, threshold)
     # SAM's answer: each component, grown a little, so that neighbours contest their edges.
     masks = torch.from_numpy(np.stack([ndimage.binary_dilation(mask, iterations=2) for mask in found.masks()]))
     seconds: dict[str, list[float]] = {"ours": [], "dense": []}
-    for _ in range(RUNS):
-        mine, first = timed(lambda: ours(labels, masks, rng))
-        theirs, second = timed(lambda: dense(labels, masks, rng))
+    for _ in range(options.runs):
+        mine, first = timed(lambda: ours(labels, threshold, masks, rng))
+        theirs, second = timed(lambda: dense(labels, threshold, masks, rng))
         assert torch.equal(first, second), "both give the same labels"
         seconds["ours"].append(mine)
         seconds["dense"].append(theirs)
     own, other = median(seconds["ours"]) * 1e3, median(seconds["dense"]) * 1e3
-    print(f"{len(masks)} components of {SIZE} x {SIZE}, one thread, medians of {RUNS}")
+    print(f"{len(masks)} components of {options.size} x {options.size}, one thread, medians of {options.runs}")
     print(f"ours {own:.1f} ms, dense masks {other:.1f} ms: {other / own:.1f} times as fast")
 
 

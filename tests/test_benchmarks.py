@@ -9,6 +9,7 @@ from types import ModuleType
 
 import cv2
 import pytest
+import torch
 from setuptools import find_packages
 
 from bench.data.corruptions import NAMES
@@ -97,3 +98,17 @@ def test_benchmarks_are_not_packaged() -> None:
     found = set(find_packages(str(ROOT), include=patterns))
     assert {"bench", "bench.report"} <= found
     assert not {name for name in found if name.startswith("benchmarks")}
+
+
+def test_refinement_is_the_same_and_its_ratio_printed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.syspath_prepend(ROOT)
+    module = importlib.import_module("benchmarks.refine")
+    monkeypatch.setattr("sys.argv", ["refine", "--size", "128", "--runs", "1"])
+    threads = torch.get_num_threads()
+    try:
+        module.main()
+    finally:
+        torch.set_num_threads(threads)
+    assert "60 components of 128 x 128" in capsys.readouterr().out

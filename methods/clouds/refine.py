@@ -119,11 +119,6 @@ class Targets(NamedTuple):
     """(T, H, W) bool; no two overlap."""
 
 
-def best_candidates(masks: Tensor, quality: Tensor) -> Tensor:
-    """Of three candidates for each component (K, 3, H, W) the one of the highest predicted quality (K, 3)."""
-    return masks[torch.arange(len(masks), device=masks.device), quality.argmax(1)]
-
-
 def unite(masks: Tensor, classes: Tensor) -> Tensor:
     """Label map (H, W) int64 of masks (K, H, W) bool with classes (K,), 255 where none is.
 

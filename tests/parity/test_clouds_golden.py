@@ -13,7 +13,8 @@ from rein_cases import FOLDER
 from safetensors.torch import load_file
 from torch import Tensor
 
-from methods.clouds.refine import Components, best_candidates, components, draw_points, targets, unite
+from methods.clouds.refine import Components, components, draw_points, targets, unite
+from methods.clouds.segment_anything import best_candidate
 
 
 class Case(NamedTuple):
@@ -58,7 +59,7 @@ def test_points_lie_in_their_components(found: Components) -> None:
 
 def test_targets(case: Case) -> None:
     tensors = case.tensors
-    masks = best_candidates(tensors["candidate_masks"].bool(), tensors["candidate_quality"])
+    masks = best_candidate(tensors["candidate_masks"].bool(), tensors["candidate_quality"])
     found = targets(masks, tensors["component_class"])
     assert torch.equal(found.classes, tensors["target_class"])
     assert torch.equal(found.masks, tensors["target_masks"].bool())
@@ -66,7 +67,7 @@ def test_targets(case: Case) -> None:
 
 def test_the_label_map_holds_the_targets(case: Case) -> None:
     tensors = case.tensors
-    masks = best_candidates(tensors["candidate_masks"].bool(), tensors["candidate_quality"])
+    masks = best_candidate(tensors["candidate_masks"].bool(), tensors["candidate_quality"])
     label = unite(masks, tensors["component_class"])
     for own, mask in zip(tensors["target_class"], tensors["target_masks"].bool(), strict=True):
         assert torch.equal(label == own, mask)
