@@ -14,6 +14,7 @@ from typing import Any
 from bench.config import GeneratedConfig, MethodConfig
 from bench.data.labels import CLASSES, IGNORE, colourise
 from bench.errors import PrerequisiteError, UnknownName, UserError
+from bench.models.libraries import load_model
 from bench.models.local import located, recorded
 from bench.parts import Backbone, Head, HeadFactory, Language, NoBackbone, Refine, ScoreKind
 from bench.segmenter import Segmenter, freeze, mismatches
@@ -38,6 +39,7 @@ __all__ = [
     "UserError",
     "colourise",
     "freeze",
+    "load_model",
     "located",
     "mismatches",
     "recorded",

@@ -33,6 +33,8 @@ class Progress(BaseModel):
     seconds: float = 0.0
     """Wall time spent training, all attempts together."""
     curve: list[CurvePoint] = []
+    generated: str | None = None
+    """Checksum over the generated images that are trained on."""
     recent: list[float] = []
     """Losses since the curve's last point, which is their mean."""
 

@@ -11,7 +11,11 @@ NonNegative = Annotated[int, Field(ge=0)]
 
 
 class MethodConfig(BaseModel):
-    """Base of a method's typed options; every field can be set with `--set name=value`."""
+    """Base of a method's typed options; every field can be set with `--set name=value`.
+
+    A field whose name begins with `save_` says what is written to look at; it must decide no number, and is no part of
+    a run's identity.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 

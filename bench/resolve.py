@@ -24,7 +24,7 @@ from bench.protocols import Protocol, load_protocol
 from bench.protocols import names as protocol_names
 from bench.protocols.corruptions import VERSION
 from bench.registry import METHODS
-from bench.spec import GENERATED, NO_BACKBONE, HeadConfig, Precision, Recipe, RunSpec, Source, Target
+from bench.spec import GENERATED, NO_BACKBONE, SAVE, HeadConfig, Precision, Recipe, RunSpec, Source, Target
 
 if TYPE_CHECKING:
     from bench.models.card import BackboneCard
@@ -135,7 +135,8 @@ def departures(spec: RunSpec, weights: Path | None = None) -> dict[str, Any]:
     if mine["sources"] != theirs["sources"]:
         found["sources"] = "+".join(source.dataset for source in spec.sources)
     for part in ("recipe", "head", "method_config", "backbone_config"):
-        found |= {f"{part}.{key}": _short(value) for key, value in mine[part].items() if value != theirs[part].get(key)}
+        others = {key: value for key, value in mine[part].items() if value != theirs[part].get(key)}
+        found |= {f"{part}.{key}": _short(value) for key, value in others.items() if not key.startswith(SAVE)}
     return found
 
 

@@ -41,6 +41,8 @@ class Provenance(Frozen):
     threads: int
     method_code: str | None = None
     """Digest of the method's own file."""
+    generated: str | None = None
+    """Checksum over the generated images that were trained on; of one specification, devices may paint differently."""
 
 
 class Reliability(Frozen):

@@ -84,18 +84,20 @@ def run(
     if spec.compile:
         # Sizes are few and fixed; symbolic ones made inductor fail on ConvNeXt's stages.
         segmenter.backbone.compile(dynamic=False)
-    settings = departures(spec, weights)
+    settings, joint = departures(spec, weights), None
+    to_train = opened.source is not None and (spec.checkpoint is None or not is_trained(spec, results))
+    if to_train:  # before anything is noted down or deleted: what is missing is said here
+        segmenter.prepare(trained.parent, fabric.device)
     announce(spec, results)
+    if to_train:
+        joint = open_joint(spec, results, fabric.device, observer)
     if again:
         existing = None
         _forget_finished(trained, spec)
-    joint = None
-    if opened.source is not None:
-        segmenter.prepare(trained.parent, fabric.device)
-        joint = open_joint(spec, results, fabric.device, observer)
     options: dict[str, Any] = {"fabric": fabric, "observer": observer, "workers": workers, "joint": joint}
     identity: dict[str, Any] = {"seed": spec.seed, "spec_hash": spec_hash(spec), "checkpoint": trained}
     training = train(segmenter, opened.source, spec.recipe, spec.joint_iterations, **identity, **options)
+    segmenter.release()
     if training.steps:
         existing = None  # of other weights than these
     job = _Job(_partial(spec, settings, training, existing, fabric), path, observer, began)
@@ -219,7 +221,7 @@ def _partial(
         state="partial",
         spec=spec,
         spec_hash=spec_hash(spec),
-        provenance=_provenance(spec, fabric),
+        provenance=_provenance(spec, fabric).model_copy(update={"generated": training.generated}),
         settings=settings,
         targets=existing.targets if existing else {},
         curve=training.curve,

@@ -91,6 +91,9 @@ class Segmenter(nn.Module):
         had, before anything slow.
         """
 
+    def release(self) -> None:
+        """Called when training is over: let go of what `prepare` has loaded."""
+
     def before_joint_step(self, step: int) -> None:
         """Called before iteration `step` of the joint phase (see `GeneratedConfig`), counted from its start."""
 

@@ -228,9 +228,18 @@ class RunSpec(Frozen):
         return (height, width), (max(1, round(height * fraction)), max(1, round(width * fraction)))
 
 
+SAVE = "save_"
+"""Beginning of the names of a method's options that only say what is written to look at, and decide no number."""
+
+
 def canonical_json(spec: RunSpec, *, without: frozenset[str] = frozenset()) -> str:
-    """One text per spec: sorted keys, no spaces, ASCII; ``without`` leaves top-level fields out."""
+    """One text per spec: sorted keys, no spaces, ASCII; ``without`` leaves top-level fields out.
+
+    Options of a method that begin with ``save_`` are left out, too: they are no part of a run's identity.
+    """
     fields = {key: value for key, value in spec.model_dump(mode="json").items() if key not in without}
+    options = fields["method_config"]
+    fields["method_config"] = {key: value for key, value in options.items() if not key.startswith(SAVE)}
     return json.dumps(fields, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
 
 

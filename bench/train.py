@@ -24,7 +24,7 @@ from bench.api import Segmenter
 from bench.checkpoint import Progress, load_checkpoint, save_checkpoint
 from bench.data.reader import SegmentationDataset
 from bench.data.stream import Batch, Joint, TrainStream
-from bench.errors import BenchError
+from bench.errors import BenchError, UserError
 from bench.observer import Observer, Silent
 from bench.result import CurvePoint
 from bench.spec import Recipe
@@ -47,6 +47,8 @@ class Training(NamedTuple):
     """That of the attempts before this one."""
     steps: int
     """Iterations done in this attempt: 0 if training was finished before."""
+    generated: str | None = None
+    """Checksum over the generated images that were trained on."""
 
 
 def lr_factor(step: int, recipe: Recipe, iterations: int | None = None) -> float:
@@ -111,6 +113,7 @@ def train(
     observer.start("train", last, first)
     if first < last:
         assert source is not None, "a training that is not finished needs its source"
+        _require_same_images(progress, joint, checkpoint)
         segmenter.train()
         loop = _Loop(fabric, model, wrapped, recipe, seed, progress, joint_iterations)
         stream = TrainStream(source, recipe, seed, joint)
@@ -120,7 +123,15 @@ def train(
         save_checkpoint(checkpoint, progress, segmenter)
     segmenter.eval()
     observer.finish("train")
-    return Training(progress.curve, progress.seconds, earlier, progress.step - first)
+    return Training(progress.curve, progress.seconds, earlier, progress.step - first, progress.generated)
+
+
+def _require_same_images(progress: Progress, joint: Joint | None, checkpoint: Path) -> None:
+    """Note which generated images are trained on; raise UserError where they are not those that training began with."""
+    images = None if joint is None else joint.generated.revision
+    if progress.step and progress.generated != images:
+        raise UserError(f"the generated images are not those that this training began with: delete {checkpoint}")
+    progress.generated = images
 
 
 def _to_the_end(

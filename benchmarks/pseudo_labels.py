@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from bench.api import CLASSES, IGNORE, Segmenter, located
+from bench.api import CLASSES, IGNORE, Segmenter
 from bench.data.streets import render_place
 from bench.errors import UserError
 from bench.generated import streets
@@ -55,7 +55,9 @@ class Tally:
 def compare(spec: RunSpec, segmenter: Segmenter, config: CloudsConfig, images: int) -> dict[str, Tally]:
     """The teacher's labels, those that survive the choice of components, and the refined ones."""
     prompts = prompts_of(config, torch.device("cpu"))
-    refiner = SegmentAnything.from_pretrained(located(config.segmenter), config.second_pass)
+    refiner = None
+    if config.segmenter != "none":
+        refiner = SegmentAnything.from_pretrained(config.segmenter, config.second_pass)
     tallies = {"teacher": Tally(), "components": Tally(), "refined": Tally()}
     rng = np.random.default_rng(0)
     for number in range(images):
@@ -70,8 +72,10 @@ def compare(spec: RunSpec, segmenter: Segmenter, config: CloudsConfig, images: i
             teacher = segmenter.logits(image[None]).argmax(1)[0].numpy().astype(np.uint8)
         found = components(teacher, config.size_threshold)
         numbers, points = draw_points(found, config.points, rng)
-        masks = refiner(image, torch.from_numpy(points))
-        refined = unite(masks, torch.from_numpy(found.classes[numbers])).numpy() if len(numbers) else teacher
+        refined = teacher
+        if refiner is not None and len(numbers):
+            masks = refiner(image, torch.from_numpy(points))
+            refined = unite(masks, torch.from_numpy(found.classes[numbers])).numpy()
         given = {"teacher": teacher, "components": np.where(found.places > 0, teacher, IGNORE), "refined": refined}
         for name, label in given.items():
             tallies[name].add(label.astype(np.uint8), frame.label[window])
@@ -84,7 +88,7 @@ def main() -> None:
     parser.add_argument("run", help="a run of CLOUDS on streets: its result file, or its hash's first digits")
     parser.add_argument("--results", type=Path, default=Path("results"))
     parser.add_argument("--images", type=int, default=100)
-    parser.add_argument("--segmenter", help="another SAM than the run's, as a folder")
+    parser.add_argument("--segmenter", help="another than the run's: sam-mini, a folder of one, or none")
     options = parser.parse_args()
     spec = find_run(options.run, options.results)
     if spec.method != "clouds" or spec.method_config.get("generator") != "streets":

@@ -16,7 +16,7 @@ from test_joint import generated_dataset
 from test_train import StopAt
 from torch import Tensor, nn
 
-from bench.api import CLASSES, Language, UserError
+from bench.api import CLASSES, Language, Segmenter, UserError, freeze
 from bench.data.stream import Joint
 from bench.models.backbones import build_backbone
 from bench.models.card import load_card
@@ -108,7 +108,7 @@ def test_without_a_segmenter_labels_are_the_teachers() -> None:
 def test_labels_are_refined_image_by_image() -> None:
     segmenter = clouds()
     segmenter.before_joint_step(0)
-    segmenter.refiner = boxes = Boxes()
+    segmenter.refine_with(boxes := Boxes())
     torch.manual_seed(3)
     found = segmenter.pseudo_labels(images())
     teacher = segmenter.teacher.head.logits(segmenter.backbone(images()), (HEIGHT, WIDTH)).argmax(1)
@@ -124,7 +124,7 @@ def test_labels_are_refined_image_by_image() -> None:
 def test_an_image_without_a_component_keeps_the_teachers_labels() -> None:
     segmenter = clouds(size_threshold=HEIGHT * WIDTH)
     segmenter.before_joint_step(0)
-    segmenter.refiner = boxes = Boxes()
+    segmenter.refine_with(boxes := Boxes())
     found = segmenter.pseudo_labels(images())
     assert not boxes.asked
     assert torch.equal(found, segmenter.logits(images()).argmax(1))
@@ -135,7 +135,7 @@ def test_points_are_drawn_from_the_steps_seed_and_disturb_nothing() -> None:
     segmenter.before_joint_step(0)
     asked, after = [], []
     for seed in (3, 3, 4):
-        segmenter.refiner = boxes = Boxes()
+        segmenter.refine_with(boxes := Boxes())
         torch.manual_seed(seed)
         segmenter.pseudo_labels(images())
         asked.append(torch.cat(boxes.asked))
@@ -144,6 +144,24 @@ def test_points_are_drawn_from_the_steps_seed_and_disturb_nothing() -> None:
     assert not torch.equal(asked[0], asked[2])
     torch.manual_seed(3)
     assert after[0] == float(torch.rand(()))
+
+
+def test_neither_sam_nor_teacher_is_part_of_what_is_scored() -> None:
+    segmenter = clouds()
+    alone = [name for name, _ in segmenter.named_modules()]
+    segmenter.refine_with(nn.Linear(2, 2))  # a module, as SAM is
+    segmenter.before_joint_step(0)
+    assert [name for name, _ in segmenter.named_modules()] == alone
+    segmenter.release()
+    assert segmenter.refiner is None
+    assert segmenter.teacher.head is None
+
+
+def test_any_number_of_components() -> None:
+    label = (np.indices((200, 400)).sum(0) % 2).astype(np.uint8)
+    found = components(label, 0)
+    assert len(found.classes) == 80_000
+    assert found.places.min() == 1
 
 
 def test_small_components_have_no_points() -> None:
@@ -192,30 +210,45 @@ def test_contested_pixels_belong_to_none_even_within_a_class() -> None:
     assert label.tolist() == [[7, 255, 7, 0], [7, 255, 7, 255]]
 
 
-def joint_training(segmenter: Clouds, folder: Path, observer: Any = None) -> Any:
+def joint_training(segmenter: Segmenter, folder: Path, observer: Any = None, joint: bool = True) -> Any:
     segmenter.prepare(folder, CPU)
     return train(
         segmenter,
         striped_dataset(),
         tiny_recipe(iterations=3, batch_size=3),
-        6,
+        6 if joint else 0,
         seed=0,
         spec_hash="a" * 64,
         checkpoint=folder / "weights.safetensors",
         fabric=Fabric(accelerator="cpu", devices=1),
         observer=observer,
-        joint=Joint(3, generated_dataset(), (1, 2)),
+        joint=Joint(3, generated_dataset(), (1, 2)) if joint else None,
     )
 
 
-def test_a_training_that_was_interrupted_goes_on_with_its_teacher(tmp_path: Path) -> None:
-    whole = clouds(save_pseudo_labels=3)
+def test_the_warm_up_is_the_frozen_method(tmp_path: Path) -> None:
+    segmenter, frozen = clouds(), Segmenter(freeze(TinyBackbone()), TinyHead())
+    frozen.load_state_dict(segmenter.state_dict())
+    with pytest.raises(KeyboardInterrupt):
+        joint_training(segmenter, tmp_path / "clouds", observer=StopAt(3))
+    joint_training(frozen, tmp_path / "frozen", joint=False)
+    assert torch.equal(segmenter.head.score.weight, frozen.head.score.weight)
+
+
+@pytest.mark.parametrize("refiner", [None, Boxes()])
+def test_a_training_that_was_interrupted_goes_on_with_its_teacher(tmp_path: Path, refiner: Boxes | None) -> None:
+    def made() -> Clouds:
+        segmenter = clouds(save_pseudo_labels=3)
+        segmenter.refine_with(refiner)
+        return segmenter
+
+    whole = made()
     reference = joint_training(whole, tmp_path / "whole")
     for step in (3, 6):
         folder = tmp_path / str(step)
         with pytest.raises(KeyboardInterrupt):
-            joint_training(clouds(save_pseudo_labels=3), folder, StopAt(step))
-        again = clouds(save_pseudo_labels=3)
+            joint_training(made(), folder, StopAt(step))
+        again = made()
         assert joint_training(again, folder).curve == reference.curve
         assert torch.equal(again.head.score.weight, whole.head.score.weight)
         names = [

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import importlib
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 from PIL import Image
 
+from bench.checkpoint import Progress, save_checkpoint
 from bench.errors import PrerequisiteError, UserError
 from bench.generated import place, revision
+from bench.models.build import build_segmenter
 from bench.protocols import load_protocol
 from bench.resolve import departures, resolve
 from bench.result import read_result, result_path, state_folder
 from bench.run import run
 from bench.spec import GENERATED, RunSpec, spec_hash
-from bench.trained import elsewhere, is_trained
+from bench.trained import elsewhere, is_trained, weights_path
 from methods.clouds import CloudsConfig
 
 RANDOM = "weights=random"
@@ -60,6 +64,23 @@ def test_prompts_of_a_file_count_by_their_contents(tmp_path: Path) -> None:
     assert shown["method_config.prompts"].startswith("40 values, sha256:")
 
 
+def test_what_is_only_looked_at_is_no_part_of_it() -> None:
+    one, other = (resolve("clouds", "eva02", sets=[RANDOM, f"save_pseudo_labels={number}"]) for number in (0, 30))
+    assert spec_hash(one) == spec_hash(other)
+    assert departures(one) == departures(other) == {}
+
+
+def test_the_shipped_sam_counts_by_its_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = small_spec()
+    assert re.fullmatch("sam-mini@[0-9a-f]{16}", spec.method_config["segmenter"])
+    other = spec.model_copy(update={"method_config": spec.method_config | {"segmenter": "sam-mini@0123456789abcdef"}})
+    with pytest.raises(UserError, match="sam-mini has changed since this run was specified"):
+        run(other, results=tmp_path, device="cpu")
+    assert not list(tmp_path.rglob("spec.json")), "nothing is noted down of a run that cannot begin"
+    with pytest.raises(UserError, match="unknown segmenter 'sam-min'; did you mean 'sam-mini'"):
+        resolve("clouds", "eva02", sets=[RANDOM, "segmenter=sam-min"])
+
+
 def test_folders_count_by_their_contents(tmp_path: Path) -> None:
     specs = []
     for parent in ("one", "two"):
@@ -87,11 +108,16 @@ def test_scored_elsewhere_it_was_trained_on_the_same_images() -> None:
     assert departures(other) == departures(spec) == {}
 
 
-def test_a_run_from_end_to_end(tmp_path: Path) -> None:
+def test_a_run_from_end_to_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     spec = small_spec("size_threshold=10")
     result = run(spec, results=tmp_path, device="cpu")
     assert result.state == "complete"
     assert is_trained(spec, tmp_path)
+    assert result.cost is not None
+    assert result.cost.total_params == sum(parameter.numel() for parameter in build_segmenter(spec).parameters())
+    assert re.fullmatch("[0-9a-f]{16}", result.provenance.generated or "")
     assert [point.iteration for point in result.curve] == [1, 2, 3, 4, 5]
     assert read_result(result_path(spec, tmp_path)) == result
     folder = place(tmp_path, CloudsConfig.model_validate(spec.method_config))
@@ -100,9 +126,28 @@ def test_a_run_from_end_to_end(tmp_path: Path) -> None:
     assert len(pictures) == 2
     with Image.open(pictures[0]) as picture:
         assert picture.size == (4 * 4 * 128, 4 * 64)
+    monkeypatch.syspath_prepend(Path(__file__).resolve().parent.parent)
+    for segmenter in ("none", "sam-mini"):
+        arguments = [spec_hash(spec)[:12], "--results", str(tmp_path), "--images", "2", "--segmenter", segmenter]
+        monkeypatch.setattr("sys.argv", ["pseudo_labels", *arguments])
+        importlib.import_module("benchmarks.pseudo_labels").main()
+        lines = capsys.readouterr().out.splitlines()
+        assert [line.split()[0] for line in lines] == ["teacher", "components", "refined"]
+        assert all(re.search(r"% of it right, mIoU \d", line) for line in lines)
+    with pytest.raises(UserError, match="not those that this training began with"):
+        _with_other_images(spec, tmp_path)
     again = run(spec.model_copy(update={"seed": 1}), results=tmp_path, device="cpu")
     assert again.curve != result.curve
     assert len(list(folder.parent.iterdir())) == 1, "all seeds share the images"
+
+
+def _with_other_images(spec: RunSpec, results: Path) -> None:
+    """A training that stopped in its warm-up goes on with images that are not those it was begun with."""
+    elsewhere_ = results / "interrupted"
+    path = weights_path(spec, elsewhere_)
+    segmenter = build_segmenter(spec)
+    save_checkpoint(path, Progress(spec_hash=spec_hash(spec), step=1, generated="0" * 16), segmenter)
+    run(spec, results=elsewhere_, device="cpu")
 
 
 def test_an_ablation_without_images_needs_neither_generator_nor_sam(tmp_path: Path) -> None:
@@ -127,6 +172,19 @@ def test_what_is_missing_is_said_before_anything_slow(
     with pytest.raises(PrerequisiteError, match=message) as error:
         run(small_spec(setting), results=tmp_path, device="cpu")
     assert "\n" not in str(error.value)
+
+
+def test_weights_outlive_a_rerun_that_cannot_begin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = small_spec("segmenter=none")
+    run(spec, results=tmp_path, device="cpu")
+
+    def missing(*_: Any) -> None:
+        raise PrerequisiteError("no SAM")
+
+    monkeypatch.setattr(type(build_segmenter(spec)), "prepare", missing)
+    with pytest.raises(PrerequisiteError, match="no SAM"):
+        run(spec, results=tmp_path, device="cpu", on_existing="rerun")
+    assert is_trained(spec, tmp_path)
 
 
 def test_a_painter_that_has_changed_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

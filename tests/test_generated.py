@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
-import shutil
 import sys
 import threading
 from collections.abc import Iterator, Sequence
@@ -20,7 +18,6 @@ from bench.data.decoders import read_image
 from bench.errors import DamagedFile, PrerequisiteError, UserError
 from bench.generated import folder_name, llm, painter, place, revision
 from bench.generated.folder import IMAGES, INDEX, Made, make, open_generated
-from bench.models.local import located
 
 CPU = torch.device("cpu")
 PROMPTS = ("A road at noon.", "A road in snow.", "A bridge in fog.")
@@ -284,22 +281,3 @@ def test_what_decides_the_images_decides_the_revision() -> None:
         assert revision(CONFIG.model_copy(update=change)) == revision(CONFIG)
     assert folder_name(CONFIG) == f"noise-{revision(CONFIG)[:12]}"
     assert place(Path("results"), CONFIG) == Path("results/.runs/generated") / folder_name(CONFIG)
-
-
-def test_a_models_folder_counts_by_its_content(tmp_path) -> None:
-    first = tmp_path / "first" / "painter"
-    (first / "unet").mkdir(parents=True)
-    (first / "model_index.json").write_text("{}")
-    (first / "unet" / "model.safetensors").write_bytes(b"weights")
-    second = shutil.copytree(first, tmp_path / "second" / "painter")
-    (second / ".git").mkdir()
-    for ignored in ("painter.safetensors", "unet/model.fp16.safetensors", "unet/model.bin", "README.md", ".git/x.json"):
-        (second / ignored).write_bytes(b"what loaders pass over")
-    one, other = (GeneratedConfig(generator=str(folder)) for folder in (first, second))
-    assert one == other
-    assert re.fullmatch("painter@[0-9a-f]{16}", one.generator), "a run's identity holds no path"
-    assert revision(one) == revision(other)
-    assert folder_name(one).startswith("painter_")
-    assert located(one.generator) == str(second), "the last one named"
-    (second / "unet" / "model.safetensors").write_bytes(b"weight")
-    assert revision(one) != revision(GeneratedConfig(generator=str(second)))

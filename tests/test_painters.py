@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 import threading
 from collections.abc import Sequence
@@ -12,14 +13,14 @@ import numpy as np
 import pytest
 import tiny
 import torch
-from diffusers import DDPMPipeline, DDPMScheduler, EulerDiscreteScheduler, StableDiffusionPipeline, UNet2DModel
-from diffusers.pipelines.stable_diffusion.safety_checker import StableDiffusionSafetyChecker
 from transformers import CLIPConfig, CLIPImageProcessor
 
 from bench.api import GeneratedConfig
 from bench.errors import PrerequisiteError, UserError
 from bench.generated.painter import DiffusersPainter, Image, Threaded, painter_for
 from bench.models import hub
+
+diffusers = pytest.importorskip("diffusers", reason="diffusers is not installed: pip install -e '.[clouds]'")
 
 CPU = torch.device("cpu")
 SIZE = (16, 32)
@@ -63,8 +64,8 @@ def test_steps_and_guidance_reach_the_pipeline(painter, model, steps, guidance) 
 
 
 def test_stable_diffusion_takes_euler_steps_on_its_own_schedule(painter, model) -> None:
-    published = EulerDiscreteScheduler.from_pretrained(model, subfolder="scheduler")
-    assert type(painter._pipeline.scheduler) is EulerDiscreteScheduler
+    published = diffusers.EulerDiscreteScheduler.from_pretrained(model, subfolder="scheduler")
+    assert type(painter._pipeline.scheduler) is diffusers.EulerDiscreteScheduler
     assert dict(painter._pipeline.scheduler.config) == dict(published.config)
     assert published.config.prediction_type == "v_prediction"
 
@@ -78,10 +79,13 @@ def test_no_picture_is_blackened(painter, model, tmp_path) -> None:
     """By a safety checker, here one that objects to everything."""
     side = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
     clip = CLIPConfig(text_config=side, vision_config={**side, "image_size": 32, "patch_size": 16}, projection_dim=8)
-    checker = StableDiffusionSafetyChecker(clip)
+    module = importlib.import_module("diffusers.pipelines.stable_diffusion.safety_checker")
+    checker = module.StableDiffusionSafetyChecker(clip)
     checker.concept_embeds_weights.data.fill_(-2.0)
     processor = CLIPImageProcessor(size={"shortest_edge": 32}, crop_size=32)
-    whole = StableDiffusionPipeline.from_pretrained(model, safety_checker=checker, feature_extractor=processor)
+    whole = diffusers.StableDiffusionPipeline.from_pretrained(
+        model, safety_checker=checker, feature_extractor=processor
+    )
     checked = whole(PROMPTS[0], height=16, width=32, num_inference_steps=2, generator=torch.Generator().manual_seed(0))
     assert np.asarray(checked.images[0]).max() == 0
     whole.save_pretrained(tmp_path / "checked")
@@ -143,14 +147,14 @@ def test_a_size_that_the_pipeline_does_not_make(model) -> None:
 
 
 def test_a_pipeline_that_takes_no_prompt(tmp_path) -> None:
-    unet = UNet2DModel(
+    unet = diffusers.UNet2DModel(
         sample_size=8,
         block_out_channels=(8, 8),
         norm_num_groups=4,
         down_block_types=("DownBlock2D",) * 2,
         up_block_types=("UpBlock2D",) * 2,
     )
-    DDPMPipeline(unet, DDPMScheduler()).save_pretrained(tmp_path / "ddpm")
+    diffusers.DDPMPipeline(unet, diffusers.DDPMScheduler()).save_pretrained(tmp_path / "ddpm")
     with pytest.raises(UserError) as error:
         DiffusersPainter(str(tmp_path / "ddpm"), SIZE, 2, 7.5, CPU)
     one_line(error, "a DDPMPipeline makes no images of prompts alone")

@@ -79,7 +79,7 @@ def test_points_astray_do_less_harm_than_to_their_box(frames: Frames) -> None:
 
 @pytest.mark.parametrize("second_pass", [False, True])
 def test_clouds_can_prompt_it(frames: Frames, second_pass: bool) -> None:
-    segmenter = SegmentAnything.from_pretrained("sam-mini", second_pass=second_pass)
+    segmenter = SegmentAnything.from_pretrained(str(shipped("sam-mini")), second_pass=second_pass)
     image = torch.from_numpy(frames.image[0]).permute(2, 0, 1) / 255
     rng = np.random.default_rng(0)
     wanted = [r.mask for r in sam_corpus.regions(frames.label[0], frames.instance[0], 400) if r.kind == "component"]

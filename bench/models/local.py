@@ -12,6 +12,8 @@ WEIGHTS = (".safetensors", ".bin")
 """Endings of weights, the ones that loaders prefer first."""
 BESIDE = (".json", ".txt", ".jinja", ".model", ".tiktoken")
 """Endings of what else loaders read."""
+NOTES = ("provenance.json",)
+"""Files with such an ending that say how a model was made, and decide nothing."""
 _FOLDERS: dict[str, str] = {}
 """Where the models named in this process lie: paths are no part of a run's identity."""
 
@@ -39,7 +41,7 @@ def located(model: str) -> str:
 def _read_by_loaders(folder: Path) -> list[Path]:
     """The files of a model that `from_pretrained` reads; a clone of a repository has other variants of them, too."""
     files = [file for file in folder.rglob("*") if file.is_file() and not _is_hidden(file.relative_to(folder))]
-    found = [file for file in files if file.suffix in BESIDE]
+    found = [file for file in files if file.suffix in BESIDE and file.name not in NOTES]
     pipeline = (folder / "model_index.json").is_file()
     by_folder: dict[Path, list[Path]] = {}
     for file in files:

@@ -19,10 +19,12 @@ from bench.api import (
     HeadFactory,
     MethodCard,
     Segmenter,
+    UnknownName,
     UserError,
     freeze,
     located,
     recorded,
+    shipped,
 )
 from methods.clouds.ensemble import Ensemble
 from methods.clouds.pictures import save, side_by_side
@@ -33,6 +35,8 @@ from methods.clouds.teacher import Teacher
 Positive = Annotated[int, Field(gt=0)]
 NonNegative = Annotated[int, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
+SHIPPED = "sam-mini"
+"""The segmenter of the embedded world."""
 
 
 class CloudsConfig(GeneratedConfig):
@@ -59,7 +63,15 @@ class CloudsConfig(GeneratedConfig):
     @field_validator("segmenter")
     @classmethod
     def _recorded(cls, value: str) -> str:
-        return recorded(value, embedded=("none", "sam-mini"))
+        """Of a folder, and of what ships, name and checksum: what refines the labels is part of a run's identity."""
+        if value == "none":
+            return value
+        own = recorded(str(shipped(SHIPPED)))  # known by its recorded name from here on
+        if value == SHIPPED:
+            return own
+        if "/" not in value and "@" not in value and value == recorded(value):
+            raise UnknownName("segmenter", value, ("none", SHIPPED, "facebook/sam-vit-huge"))
+        return recorded(value)
 
 
 class Clouds(Segmenter):
@@ -69,10 +81,19 @@ class Clouds(Segmenter):
         super().__init__(freeze(backbone), head)
         self.config = config
         self.teacher = Teacher(config.ema, config.ema_every)
-        self.refiner: PromptSegmenter | None = None
+        self._refiner: list[PromptSegmenter] = []  # in a list, or it would be part of the module that is scored
         self._folder: Path | None = None
         self._step = -1
         self._to_show: list[int] = []
+
+    @property
+    def refiner(self) -> PromptSegmenter | None:
+        """What refines the teacher's labels, while training."""
+        return self._refiner[0] if self._refiner else None
+
+    def refine_with(self, refiner: PromptSegmenter | None) -> None:
+        """Take this one; none for the teacher's labels as they are."""
+        self._refiner = [] if refiner is None else [refiner]
 
     def prepare(self, folder: Path, device: torch.device) -> None:
         """Load SAM, where there are generated images to label. Raises PrerequisiteError where it cannot be had."""
@@ -80,10 +101,17 @@ class Clouds(Segmenter):
         if not config.images or not config.joint_iterations:
             return
         if config.segmenter != "none":
-            self.refiner = SegmentAnything.from_pretrained(located(config.segmenter), config.second_pass).to(device)
+            if config.segmenter.startswith(f"{SHIPPED}@") and located(config.segmenter) == config.segmenter:
+                raise UserError(f"{SHIPPED} has changed since this run was specified: specify it again")
+            self.refine_with(SegmentAnything.from_pretrained(config.segmenter, config.second_pass).to(device))
         self._folder = folder / "pseudo-labels"
         shown = min(config.save_pseudo_labels, config.joint_iterations)
         self._to_show = [place * config.joint_iterations // shown for place in range(shown)]
+
+    def release(self) -> None:
+        """Neither teacher nor SAM is kept."""
+        self.refine_with(None)
+        self.teacher.head = None
 
     def before_joint_step(self, step: int) -> None:
         """The teacher follows."""

@@ -20,7 +20,7 @@ class Components(NamedTuple):
     """Connected pieces of a label map, in the order of their classes. They do not overlap: one map holds them all."""
 
     places: np.ndarray
-    """(H, W) int16: 1 + number of the component, 0 where there is none."""
+    """(H, W) integers: 1 + number of the component, 0 where there is none."""
     classes: np.ndarray
     """(K,) int64."""
 
@@ -32,12 +32,12 @@ class Components(NamedTuple):
 def components(labels: np.ndarray, threshold: int) -> Components:
     """The 4-connected components of every class of `labels` (H, W) uint8 that have more than `threshold` pixels.
 
-    By class, then in reading order of their first pixels. 255 is no class. At most 32,767 components.
+    By class, then in reading order of their first pixels. 255 is no class.
     """
     pieces, classes, areas = _pieces(np.ascontiguousarray(labels, np.uint8))
     kept = np.flatnonzero((areas > threshold) & (classes != IGNORE))
     kept = kept[np.argsort(classes[kept], kind="stable")]
-    numbers = np.zeros(len(areas), np.int16)
+    numbers = np.zeros(len(areas), np.int16 if len(kept) < 2**15 else np.int32)
     numbers[kept] = 1 + np.arange(len(kept))
     return Components(numbers[pieces], classes[kept].astype(np.int64))
 

@@ -1,15 +1,13 @@
 """Segment Anything (arXiv 2304.02643) as CLOUDS asks it: one mask for each group of positive points of an image.
 
-Any checkpoint of transformers' `SamModel` will do (`facebook/sam-vit-base`, `-large`, `-huge`, or a folder); `sam-mini`
-is the suite's own, tiny and shipped. Other architectures of that name (SAM 2 and 3, HQ-SAM, MobileSAM's TinyViT) are
+Any checkpoint of transformers' `SamModel` will do (`facebook/sam-vit-base`, `-large`, `-huge`, or a folder, as that of
+the suite's own, tiny `sam-mini`). Other architectures of that name (SAM 2 and 3, HQ-SAM, MobileSAM's TinyViT) are
 other models and are refused.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
@@ -18,12 +16,15 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 from torchvision.transforms.v2.functional import resize
 
-from bench.api import PrerequisiteError, UserError, shipped
+from bench.api import PrerequisiteError, UserError, load_model
 
 if TYPE_CHECKING:
     from transformers import SamModel
 
 MODEL_TYPE = "sam"
+ADVICE = (
+    "name a SAM of transformers (facebook/sam-vit-huge) or a folder of one; segmenter=sam-mini and none need nothing"
+)
 
 
 class PromptSegmenter(Protocol):
@@ -64,32 +65,14 @@ class SegmentAnything(nn.Module):
         self.eval()
 
     @classmethod
-    def from_pretrained(cls, name_or_folder: str, second_pass: bool = False, *, batch: int = 64) -> SegmentAnything:
-        """The checkpoint of a folder, of the Hugging Face hub (`owner/name`), or of the suite (`sam-mini`).
+    def from_pretrained(cls, name: str, second_pass: bool = False, *, batch: int = 64) -> SegmentAnything:
+        """The checkpoint of a folder, or of the Hugging Face hub (`owner/name`).
 
-        Raises UnknownName for a name that is neither, UserError for a model that is no SAM, and PrerequisiteError for
-        one that cannot be read, or had from the hub.
+        Raises UserError for a model that is no SAM, and PrerequisiteError for one that cannot be had, or does not fit.
         """
-        from transformers import AutoConfig, SamImageProcessor, SamModel
-
-        place = name_or_folder
-        if not Path(place).is_dir() and "/" not in place:
-            place = str(shipped(place))
-        try:
-            # The type is asked first: SamModel would load other architectures with weights missing.
-            kind = AutoConfig.from_pretrained(place).model_type
-            if kind != MODEL_TYPE:
-                raise UserError(f"{name_or_folder} is a {kind!r} model; only {MODEL_TYPE!r} (SamModel) is understood")
-            processor: Any = SamImageProcessor.from_pretrained(place)
-            with _silent():
-                loaded: Any = SamModel.from_pretrained(place, dtype=torch.float32, output_loading_info=True)
-            model, report = loaded
-        except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-            raise PrerequisiteError(
-                f"cannot load Segment Anything from {name_or_folder}: {' '.join(str(error).split())[:200]}"
-            ) from error
+        processor, (model, report) = load_model("segmenter", name, _read, ADVICE)
         if lost := sorted(map(str, {*report["missing_keys"], *report["unexpected_keys"], *report["mismatched_keys"]})):
-            raise PrerequisiteError(f"{name_or_folder} does not fit SamModel: {len(lost)} tensors, such as {lost[0]}")
+            raise PrerequisiteError(f"{name} does not fit SamModel: {len(lost)} tensors, such as {lost[0]}")
         return cls(model, processor.image_mean, processor.image_std, second_pass=second_pass, batch=batch)
 
     def train(self, mode: bool = True) -> SegmentAnything:
@@ -110,6 +93,11 @@ class SegmentAnything(nn.Module):
         height, width = image.shape[-2:]
         if not len(points):
             return torch.zeros(0, height, width, dtype=torch.bool, device=image.device)
+        with torch.autocast(image.device.type, enabled=False):  # in bfloat16 a point lies a pixel off
+            return self._masks(image, points)
+
+    def _masks(self, image: Tensor, points: Tensor) -> Tensor:
+        height, width = image.shape[-2:]
         embeddings = self.embed(image)
         rows, columns = self.scaled_size(height, width)
         scaled = points.to(self.mean) * self.mean.new_tensor([columns / width, rows / height])
@@ -158,22 +146,20 @@ class SegmentAnything(nn.Module):
         return int(height * scale + 0.5), int(width * scale + 0.5)
 
 
-@contextmanager
-def _silent() -> Iterator[None]:
-    """Without transformers' report and progress bar: what is wrong is said in one line by whoever loads."""
-    from transformers.utils import logging as own_logging
+def _read(place: str, local: bool) -> tuple[Any, Any]:
+    """Processor, and model with transformers' report, of a folder or a hub's name."""
+    from transformers import AutoConfig, SamImageProcessor, SamModel
 
-    logging: Any = own_logging  # which says nothing of its types
-
-    before, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
+    options: dict[str, Any] = {"local_files_only": local}
+    # The type is asked first: SamModel would load other architectures with weights missing.
+    kind = AutoConfig.from_pretrained(place, **options).model_type
+    if kind != MODEL_TYPE:
+        raise UserError(f"{place} is a {kind!r} model; only {MODEL_TYPE!r} (SamModel) is understood")
     try:
-        yield
-    finally:
-        logging.set_verbosity(before)
-        if bars:
-            logging.enable_progress_bar()
+        loaded = SamModel.from_pretrained(place, dtype=torch.float32, output_loading_info=True, **options)
+    except (RuntimeError, SafetensorError) as error:
+        raise ValueError(str(error)) from error
+    return SamImageProcessor.from_pretrained(place, **options), loaded
 
 
 def best_candidate(masks: Tensor, quality: Tensor) -> Tensor:

@@ -63,7 +63,7 @@ def optimisers(model: Model) -> list[torch.optim.Optimizer]:
 
 
 class Trainer:
-    """State of one pre-training; progress is measured in time because a session is."""
+    """State of one pre-training; progress is measured in time, which is what one has."""
 
     def __init__(self, out: Path, minutes: float, seed: int, photographs: pairs.Photographs, held: pairs.Photographs):
         torch.manual_seed(seed)

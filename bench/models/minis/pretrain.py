@@ -68,7 +68,7 @@ def optimisers(student: Student) -> list[torch.optim.Optimizer]:
 
 
 class Trainer:
-    """State of one pre-training; progress is measured in time because a session is."""
+    """State of one pre-training; progress is measured in time, which is what one has."""
 
     def __init__(
         self,

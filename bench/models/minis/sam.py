@@ -76,7 +76,7 @@ def optimisers(model: SamModel) -> list[torch.optim.Optimizer]:
 
 
 class Trainer:
-    """State of one training; progress is measured in time because a session is."""
+    """State of one training; progress is measured in time, which is what one has."""
 
     def __init__(self, out: Path, minutes: float, seed: int, cache: Path) -> None:
         self.out, self.budget, self.seed = out, minutes * 60.0, seed

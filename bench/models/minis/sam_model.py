@@ -1,4 +1,4 @@
-"""sam-mini before its training: a `SamModel` of 1.2 M parameters, and how images are prepared for it."""
+"""sam-mini before its training: a `SamModel` of 1.1 M parameters, and how images are prepared for it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TIED = ("prompt_encoder.shared_embedding.positional_embedding",)
 
 
 def config() -> SamConfig:
-    """A SAM of 1.2 M parameters that sees 128 x 128 pixels in patches of 8."""
+    """A SAM of 1.1 M parameters that sees 128 x 128 pixels in patches of 8."""
     return SamConfig(
         vision_config={
             "image_size": SIDE,

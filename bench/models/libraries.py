@@ -19,7 +19,7 @@ LIBRARIES = ("transformers", "diffusers")
 """Whose reports, of what is loaded and how, nobody asked for."""
 
 
-def load(what: str, model: str, loader: Callable[[str, bool], T], advice: str) -> T:
+def load_model(what: str, model: str, loader: Callable[[str, bool], T], advice: str) -> T:
     """What `loader(source, local_files_only)` makes of `model`: without the network, and where that fails with it.
 
     `source` is the model's name on the hub, or its folder with `~` written out.
@@ -53,6 +53,7 @@ def first_line(error: Exception) -> str:
 def quiet() -> Iterator[None]:
     """Without the libraries' reports and progress bars: what is wrong is said in one line by whoever loads."""
     bars = [import_module(f"{name}.utils.logging") for name in LIBRARIES if name in sys.modules]
+    bars = [library for library in bars if library.is_progress_bar_enabled()]
     loggers = [logging.getLogger(name) for name in LIBRARIES]
     before = [logger.level for logger in loggers]
     for logger in loggers:
