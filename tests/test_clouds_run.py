@@ -101,6 +101,24 @@ def test_the_warm_up_is_the_recipes_and_the_joint_phase_comes_on_top() -> None:
     assert (frozen.iterations, frozen.joint_iterations) == (frozen.recipe.iterations, 0)
 
 
+@pytest.mark.parametrize(
+    ("protocol", "joint", "generated", "source", "lr"),
+    [
+        ("gta2cbm", 40_000, 2, 1, 1e-5),
+        ("synthia2cbm", 30_000, 7, 10, 1e-5),
+        ("city2bm", 10_000, 1, 5, 1e-4),
+        ("city2acdc", 10_000, 1, 5, 1e-4),
+    ],
+)
+def test_published_joint_phases(protocol: str, joint: int, generated: int, source: int, lr: float) -> None:
+    """CLOUDS' own configurations of the joint training from GTA5, SYNTHIA and Cityscapes."""
+    spec = resolve("clouds", "convnext-clip", protocol, "clouds", sets=[RANDOM])
+    config = CloudsConfig.model_validate(spec.method_config)
+    assert (config.joint_iterations, config.generated_weight, config.source_weight) == (joint, generated, source)
+    assert (spec.recipe.lr, spec.recipe.clip_norm, spec.recipe.crop) == (lr, 0.01, (768, 768))
+    assert (config.ema, config.ema_every, config.size_threshold, config.points) == (0.999, 100, 5000, 5)
+
+
 def test_scored_elsewhere_it_was_trained_on_the_same_images() -> None:
     spec = resolve("clouds", "eva02", sets=[RANDOM])
     other = elsewhere(spec, load_protocol("streets-weather"), "native")
