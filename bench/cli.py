@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from bench import cli_data, cli_generate, cli_report
+from bench import cli_data, cli_generate, cli_profile, cli_report
 from bench.cli_options import (
     PROGRAM,
     AsJson,
@@ -231,6 +231,7 @@ def selftest(
             raise typer.Exit(1)
 
 
+cli_profile.add_to(app)
 cli_report.add_to(app)
 cli_data.add_to(app)
 cli_generate.add_to(app)

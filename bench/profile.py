@@ -43,7 +43,7 @@ def measure(segmenter: Segmenter, size: Size, layout: Layout, fabric: Fabric) ->
         with fabric.autocast():
             return predict_logits(segmenter.logits, images, layout.crop, layout.stride)
 
-    gflops = _flops(segmenter, partial(predict, one)) / 1e9
+    gflops = flops(segmenter, partial(predict, one)) / 1e9
     latency = _median_seconds(partial(predict, one), device)
     seconds = _median_seconds(partial(predict, batch), device)
     parameters = list(segmenter.parameters())
@@ -108,7 +108,8 @@ class _StorageCounter(TorchDispatchMode):
         self.live -= size
 
 
-def _flops(segmenter: Segmenter, predict: Callable[[], object]) -> int:
+def flops(segmenter: Segmenter, predict: Callable[[], object]) -> int:
+    """Floating-point operations of one call of `predict`, which calls the segmenter (see `measure`)."""
     trainable = [p for p in segmenter.parameters() if p.requires_grad]
     # The counter follows modules by gradient hooks on their inputs, and fails where an input is itself a parameter
     # (learned queries). It knows attention only as the matrix products it is made of.
@@ -128,14 +129,15 @@ def _median_seconds(predict: Callable[[], object], device: torch.device) -> floa
         predict()
     times: list[float] = []
     while len(times) < 3 or (len(times) < _RUNS and sum(times) < _SECONDS):
-        _synchronize(device)
+        synchronize(device)
         began = time.perf_counter()
         predict()
-        _synchronize(device)
+        synchronize(device)
         times.append(time.perf_counter() - began)
     return median(times)
 
 
-def _synchronize(device: torch.device) -> None:
+def synchronize(device: torch.device) -> None:
+    """Wait until the device has done all it was asked for."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)

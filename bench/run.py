@@ -114,6 +114,14 @@ def make_fabric(device: str, precision: Precision) -> Fabric:
 
     Raises UserError for a device that is not there.
     """
+    kind, number = device_there(device)
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it announces its settings otherwise
+    devices: Any = 1 if kind == "cpu" else [number]
+    return Fabric(accelerator=kind, devices=devices, precision="bf16-mixed" if precision == "bf16" else "32-true")
+
+
+def device_there(device: str) -> tuple[str, int]:
+    """Kind ("cpu" or "cuda") and number of a device by its name, as `make_fabric` takes it; raises UserError as it."""
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     kind, _, number = device.partition(":")
@@ -121,9 +129,7 @@ def make_fabric(device: str, precision: Precision) -> Fabric:
         raise UserError(f"unknown device {device!r} (known: auto, cpu, cuda, cuda:N)")
     if kind == "cuda" and int(number or 0) >= torch.cuda.device_count():
         raise UserError(f"device {device!r} is not there: this machine has {torch.cuda.device_count()} CUDA devices")
-    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it announces its settings otherwise
-    devices: Any = 1 if kind == "cpu" else [int(number or 0)]
-    return Fabric(accelerator=kind, devices=devices, precision="bf16-mixed" if precision == "bf16" else "32-true")
+    return kind, int(number or 0)
 
 
 class _Job:

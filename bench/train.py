@@ -75,6 +75,24 @@ def parameter_groups(segmenter: Segmenter, recipe: Recipe) -> list[dict[str, Any
     ]
 
 
+class SetUp(NamedTuple):
+    """What Fabric made of a segmenter and its optimiser."""
+
+    model: Any
+    optimizer: torch.optim.AdamW
+    wrapped: Any
+    """The optimiser as the loop steps it."""
+
+
+def set_up(segmenter: Segmenter, recipe: Recipe, fabric: Fabric) -> SetUp:
+    """Move `segmenter` to the device, with the recipe's AdamW over what of it trains."""
+    optimizer = torch.optim.AdamW(parameter_groups(segmenter, recipe), lr=recipe.lr, betas=recipe.betas, fused=True)
+    model, wrapped = fabric.setup(segmenter, optimizer)
+    model.mark_forward_method("loss")
+    model.mark_forward_method("pseudo_labels")
+    return SetUp(model, optimizer, wrapped)
+
+
 def step_seed(seed: int, step: int) -> int:
     """Seed of torch's generators for one step."""
     return int(np.random.SeedSequence((seed, 3, step)).generate_state(1, np.uint64)[0])
@@ -104,10 +122,7 @@ def train(
     is not finite and DamagedFile for a checkpoint that cannot be used.
     """
     observer = observer or Silent()
-    optimizer = torch.optim.AdamW(parameter_groups(segmenter, recipe), lr=recipe.lr, betas=recipe.betas, fused=True)
-    model, wrapped = fabric.setup(segmenter, optimizer)
-    model.mark_forward_method("loss")
-    model.mark_forward_method("pseudo_labels")
+    model, optimizer, wrapped = set_up(segmenter, recipe, fabric)
     progress = load_checkpoint(checkpoint, spec_hash, segmenter, optimizer) or Progress(spec_hash=spec_hash)
     first, earlier, last = progress.step, progress.seconds, recipe.iterations + joint_iterations
     observer.start("train", last, first)
@@ -115,7 +130,7 @@ def train(
         assert source is not None, "a training that is not finished needs its source"
         _require_same_images(progress, joint, checkpoint)
         segmenter.train()
-        loop = _Loop(fabric, model, wrapped, recipe, seed, progress, joint_iterations)
+        loop = Loop(fabric, model, wrapped, recipe, seed, progress, joint_iterations)
         stream = TrainStream(source, recipe, seed, joint)
         _to_the_end(
             loop, stream, workers, observer, lambda: save_checkpoint(checkpoint, progress, segmenter, optimizer)
@@ -135,7 +150,7 @@ def _require_same_images(progress: Progress, joint: Joint | None, checkpoint: Pa
 
 
 def _to_the_end(
-    loop: _Loop, stream: TrainStream, workers: int | None, observer: Observer, save: Callable[[], None]
+    loop: Loop, stream: TrainStream, workers: int | None, observer: Observer, save: Callable[[], None]
 ) -> None:
     """All steps that are left, saved now and then, and before KeyboardInterrupt is raised for a signal."""
     first, last, keep = loop.progress.step, loop.last, stream.dataset.keep
@@ -165,7 +180,7 @@ def _to_the_end(
         observer.finish("images")
 
 
-class _Loop:
+class Loop:
     """One iteration at a time; keeps `progress` true after each."""
 
     def __init__(

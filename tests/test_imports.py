@@ -20,6 +20,7 @@ TORCH_FREE = (
     *("bench.report.scores", "bench.report.single", "bench.report.frame", "bench.report.tables"),
     *("bench.reported", "bench.report.reported"),
     *("bench.models.card", "bench.models.hub", "bench.data.cards", "bench.data.corruptions"),
+    *("bench.cost", "bench.cost.records", "bench.cost.table"),
     *("bench.generated", "bench.generated.prompts", "bench.generated.streets"),
 )
 DISTRIBUTIONS = {
@@ -29,6 +30,7 @@ DISTRIBUTIONS = {
     "lightning_fabric": "lightning-fabric",
     "mmcv": "mmcv-lite",
     "open_clip": "open_clip_torch",
+    "pynvml": "nvidia-ml-py",
     "mmseg": "mmsegmentation",
     "sklearn": "scikit-learn",
 }
@@ -96,7 +98,7 @@ def test_every_library_is_declared() -> None:
     methods = needed + extras["mmseg"] + extras["clouds"]
     # transformers brings tokenizers
     places = {
-        "bench": needed + extras["clouds"],
+        "bench": needed + extras["clouds"] + extras["energy"],
         "methods": methods,
         "tests": methods + extras["test"] + ["tokenizers"],
     }

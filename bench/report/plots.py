@@ -34,7 +34,7 @@ def draw_heatmap(rows: Sequence[Series], path: Path) -> list[Path]:
     places = _by_place([row for row in rows if row.grid])
     if not places:
         raise UserError("no complete result has corruptions: see `run --corruptions`")
-    return _save([_heatmap(mine, place) for place, mine in places.items()], path)
+    return save([_heatmap(mine, place) for place, mine in places.items()], path)
 
 
 def draw_curves(rows: Sequence[Series], path: Path) -> list[Path]:
@@ -45,7 +45,7 @@ def draw_curves(rows: Sequence[Series], path: Path) -> list[Path]:
     places = _by_place([row for row in rows if _ladders(row)])
     if not places:
         raise UserError("no complete result has several severities of anything: see protocol streets-weather")
-    return _save([_curves(mine, place) for place, mine in places.items()], path)
+    return save([_curves(mine, place) for place, mine in places.items()], path)
 
 
 def _by_place(rows: Sequence[Series]) -> dict[Place, list[Series]]:
@@ -53,7 +53,11 @@ def _by_place(rows: Sequence[Series]) -> dict[Place, list[Series]]:
     return {place: [row for row in rows if (row.keys["protocol"], row.keys["track"]) == place] for place in places}
 
 
-def _save(figures: Sequence[Figure], path: Path) -> list[Path]:
+def save(figures: Sequence[Figure], path: Path) -> list[Path]:
+    """Write figures to `path` or numbered beside it; returns the paths.
+
+    Raises UserError for a file of another kind, PrerequisiteError where it cannot write.
+    """
     if path.suffix not in SUFFIXES:
         raise UserError(f"{path}: pictures are {', '.join(SUFFIXES)}")
     mpl.rcParams["svg.hashsalt"] = "dgss-bench"  # the same bytes each time

@@ -1,0 +1,239 @@
+"""The figures of one combination, each measured in this process: a function each, from a `Bench` to its record."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+
+from bench.api import CLASSES, Segmenter
+from bench.checkpoint import Progress
+from bench.cost import nvml, resident
+from bench.cost.records import (
+    DOES_NOT_FIT,
+    Figure,
+    Job,
+    Memory,
+    Parameters,
+    Rate,
+    Times,
+    Training,
+    Unavailable,
+)
+from bench.data.stream import Batch
+from bench.models.build import build_segmenter
+from bench.profile import flops, synchronize
+from bench.run import make_fabric
+from bench.train import Loop, set_up
+
+WARM_UP = 3
+LEAST_RUNS, MOST_RUNS = 10, 200
+LARGEST_BATCH = 256
+GAIN = 1.02
+"""A larger batch is better when it has this times the images a second; two in a row that have not end the search."""
+ENERGY_SECONDS = 3.0
+"""At least: the counter moves some ten times a second."""
+_OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory", "alloc_failed", "bad_alloc")
+
+
+class Bench(NamedTuple):
+    """A segmenter on its device, and how it is to be loaded."""
+
+    job: Job
+    fabric: Fabric
+    segmenter: Segmenter
+    baseline: int | None
+    """Bytes resident when it was built and nothing had been predicted; None on CUDA and where nothing tells."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where it runs."""
+        device: torch.device = self.fabric.device
+        return device
+
+    def images(self, batch: int) -> Tensor:
+        """Seeded noise in [0, 1], (batch, 3, H, W)."""
+        noise = torch.rand((batch, 3, *self.job.size), generator=torch.Generator().manual_seed(0))
+        return noise.to(self.device)
+
+    def predict(self, images: Tensor) -> Tensor:
+        """Class scores of whole images."""
+        with torch.inference_mode(), self.fabric.autocast():
+            return self.segmenter.logits(images)
+
+
+def set_bench(job: Job) -> Bench:
+    """Build the job's segmenter on its device. Raises what `build_segmenter` and `make_fabric` raise."""
+    fabric = make_fabric(job.device, job.spec.precision)
+    _touch_libraries(fabric.device)
+    segmenter = build_segmenter(job.spec).eval().to(fabric.device)
+    if job.spec.compile:
+        segmenter.backbone.compile(dynamic=False)  # as a run does
+    resident.trim()
+    return Bench(job, fabric, segmenter, resident.now() if fabric.device.type == "cpu" else None)
+
+
+def parameters(bench: Bench) -> Parameters:
+    """Counts; what no backbone and no head holds belongs to the adapter."""
+    everything = dict(bench.segmenter.named_parameters())
+    parts = {"backbone": bench.segmenter.backbone, "head": bench.segmenter.head}
+    held = {name: {id(p) for p in part.parameters()} for name, part in parts.items()}
+    rest = {id(p) for p in everything.values()} - held["backbone"] - held["head"]
+    held["adapter"] = rest
+    held["head"] = held["head"] - held["backbone"]
+    counts: dict[str, int] = {}
+    for part, known in held.items():
+        mine = [p for p in everything.values() if id(p) in known]
+        counts[part] = sum(p.numel() for p in mine)
+        counts[f"trainable_{part}"] = sum(p.numel() for p in mine if p.requires_grad)
+    total = sum(p.numel() for p in everything.values())
+    trainable = sum(p.numel() for p in everything.values() if p.requires_grad)
+    return Parameters(trainable=trainable, total=total, **counts)
+
+
+def gflops(bench: Bench) -> float:
+    """Of one image; counted without compilation, which changes kernels, not what they compute."""
+    image = bench.images(1)
+    with torch.compiler.set_stance("force_eager"):
+        return flops(bench.segmenter, lambda: bench.predict(image)) / 1e9
+
+
+def latency(bench: Bench) -> Times:
+    """Of predicting `batch` images."""
+    images = bench.images(bench.job.batch)
+    return timed(lambda: bench.predict(images), bench.device, bench.job.seconds)
+
+
+def clocks(bench: Bench) -> dict[str, float]:
+    """MHz as they are now."""
+    return nvml.clocks(bench.device)
+
+
+def energy(bench: Bench) -> float:
+    """Joule for an image, over `ENERGY_SECONDS` at least."""
+    images = bench.images(bench.job.batch)
+    for _ in range(WARM_UP):
+        bench.predict(images)
+    synchronize(bench.device)
+    meter, began, runs = nvml.EnergyMeter(bench.device), time.perf_counter(), 0
+    while time.perf_counter() - began < max(ENERGY_SECONDS, bench.job.seconds):
+        bench.predict(images)
+        synchronize(bench.device)
+        runs += 1
+    return meter.joule() / (runs * len(images))
+
+
+def throughput(bench: Bench) -> Iterator[Rate]:
+    """At 1, 2, 4, ... images at once, until it does not fit or gets no better."""
+    best, idle, batch = 0.0, 0, 1
+    while batch <= LARGEST_BATCH and idle < 2:
+        try:
+            images = bench.images(batch)
+            times = timed(lambda images=images: bench.predict(images), bench.device, bench.job.seconds / 4, least=3)  # type: ignore[misc]
+        except (RuntimeError, MemoryError) as error:
+            if (reason := out_of_memory(error)) is None:
+                raise
+            yield Rate(batch=batch, note=reason)
+            return
+        rate = batch / times.median_ms * 1e3
+        yield Rate(batch=batch, images_per_s=rate, times=times)
+        idle = 0 if rate > GAIN * best else idle + 1
+        best, batch = max(best, rate), 2 * batch
+
+
+def memory(bench: Bench) -> Memory:
+    """Peak of predicting `batch` images; in a fresh process, or it is that of what went before."""
+    images = bench.images(bench.job.batch)
+    return _peak(bench, lambda: bench.predict(images))
+
+
+def training(bench: Bench) -> Training:
+    """Iterations of the suite's own loop, on noise, at a learning rate that leaves the weights where they are."""
+    recipe = bench.job.spec.recipe.model_copy(update={"iterations": 10**6, "warmup": 0, "lr": 1e-12})
+    ready = set_up(bench.segmenter, recipe, bench.fabric)
+    bench.segmenter.train()
+    loop = Loop(bench.fabric, ready.model, ready.wrapped, recipe, 0, Progress(spec_hash=""), 0)
+    rng = np.random.default_rng(0)
+    shape = (bench.job.batch, *bench.job.size)
+    images = rng.integers(0, 256, (shape[0], 3, *shape[1:]), dtype=np.uint8)
+    batch = Batch(images, rng.integers(0, len(CLASSES), shape, dtype=np.uint8))
+    peak = _peak(bench, lambda: loop.step(batch))  # the first two steps: AdamW makes its state in the first
+    return Training(step=timed(lambda: loop.step(batch), bench.device, bench.job.seconds), memory=peak)
+
+
+MEASURES: dict[Figure, Callable[[Bench], Any]] = {
+    "parameters": parameters,
+    "gflops": gflops,
+    "latency": latency,
+    "clocks": clocks,
+    "energy": energy,
+    "throughput": throughput,
+    "memory": memory,
+    "training": training,
+}
+
+
+def timed(
+    work: Callable[[], object], device: torch.device, seconds: float, least: int = LEAST_RUNS, most: int = MOST_RUNS
+) -> Times:
+    """Time `work` after warm-up, for `seconds` but not below `least` runs nor above `most`."""
+    for _ in range(WARM_UP):
+        work()
+    times: list[float] = []
+    while len(times) < least or (len(times) < most and sum(times) < seconds):
+        synchronize(device)
+        began = time.perf_counter()
+        work()
+        synchronize(device)
+        times.append(time.perf_counter() - began)
+    low, middle, high, late = (float(x) for x in np.percentile(np.array(times) * 1e3, (25, 50, 75, 95)))
+    return Times(median_ms=middle, p25_ms=low, p75_ms=high, p95_ms=late, runs=len(times), warm_up=WARM_UP)
+
+
+def out_of_memory(error: BaseException) -> str | None:
+    """The reason to record where `error` says that memory ran out; None for any other."""
+    text = " ".join(str(error).split())
+    lack = isinstance(error, torch.OutOfMemoryError | MemoryError)
+    if not lack and not (isinstance(error, RuntimeError) and any(sign in text.lower() for sign in _OUT_OF_MEMORY)):
+        return None
+    return f"{DOES_NOT_FIT}: {text[:200] or type(error).__name__}"
+
+
+def _peak(bench: Bench, work: Callable[[], object]) -> Memory:
+    own = [*bench.segmenter.parameters(), *bench.segmenter.buffers()]
+    model = sum({t.untyped_storage()._cdata: t.untyped_storage().nbytes() for t in own}.values())
+    if bench.device.type == "cuda":
+        synchronize(bench.device)
+        torch.cuda.reset_peak_memory_stats(bench.device)
+        _twice(work, bench.device)
+        peak = torch.cuda.max_memory_allocated(bench.device)
+        counted = "allocated by torch on the device"
+        return Memory(peak_mb=peak / 1e6, model_mb=model / 1e6, baseline_mb=None, counted=counted)
+    if bench.baseline is None:
+        raise Unavailable("the system does not tell what is resident")
+    allowed = resident.reset()
+    _twice(work, bench.device)
+    mark = resident.high_water(allowed)
+    peak = model + max(0, mark.bytes - bench.baseline)
+    return Memory(peak_mb=peak / 1e6, model_mb=model / 1e6, baseline_mb=bench.baseline / 1e6, counted=mark.counted)
+
+
+def _twice(work: Callable[[], object], device: torch.device) -> None:
+    """The second run finds what the first left behind: caches, an optimiser's state."""
+    for _ in range(2):
+        work()
+        synchronize(device)
+
+
+def _touch_libraries(device: torch.device) -> None:
+    """Let torch's libraries take what they take once, before the baseline: threads, kernels, buffers."""
+    layer = nn.Conv2d(3, 8, 3).to(device)
+    x = layer(torch.zeros(1, 3, 32, 32, device=device)).flatten(2).transpose(1, 2)[:, None]
+    F.scaled_dot_product_attention(x, x, x).matmul(x.transpose(-1, -2)).sum().backward()
+    synchronize(device)

@@ -1,0 +1,127 @@
+"""From a job to its `CostReport`: figures are measured in processes whose death is a result, not a crash."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, get_args
+
+from bench.cost.records import APART, DOES_NOT_FIT, CostReport, Figure, Job
+from bench.errors import UserError
+from bench.observer import Observer, Silent
+from bench.spec import NO_BACKBONE
+
+WORKER = (sys.executable, "-m", "bench.cost.worker")
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+def profile(job: Job, observer: Observer | None = None, worker: Sequence[str] = WORKER) -> CostReport:
+    """Measure all figures of `job`; what cannot be had is None in the report, with the reason.
+
+    `worker` is the command that measures (see `bench.cost.worker`). Raises UserError, in one line, for a method that
+    the backbone cannot carry and a device that is not there.
+    """
+    observer = observer or Silent()
+    task, known = f"{job.spec.method} on {job.spec.backbone}", get_args(Figure)
+    observer.start(task, len(known))
+    found: dict[str, Any] = {"throughput": [], "missing": {}}
+    for group in APART:
+        if group == ("training",) and not job.train:
+            found["missing"]["training"] = "not asked for (--train)"
+            observer.advance(task)
+            continue
+        left = list(group)
+        while left:
+            ended = _one_process(job.model_copy(update={"figures": tuple(left)}), found, worker)
+            done = left[: left.index(ended.during) + 1] if ended.during else left
+            if ended.during:
+                found["missing"][ended.during] = ended.reason
+            left = left[len(done) :]
+            observer.advance(task, len(done))
+    observer.finish(task)
+    return report(job, found)
+
+
+def report(job: Job, found: dict[str, Any]) -> CostReport:
+    """The report of a job with what was found of it, by the report's names."""
+    spec = job.spec
+    throughput = found.get("throughput") or None
+    return CostReport.model_validate(
+        {
+            "method": spec.method,
+            "backbone": spec.backbone,
+            "protocol": spec.protocol,
+            "track": spec.track.name,
+            "weights": spec.weights,
+            "head": spec.head,
+            "method_config": spec.method_config,
+            "backbone_config": {} if spec.backbone == NO_BACKBONE else spec.backbone_config,
+            "size": job.size,
+            "batch": job.batch,
+            "precision": spec.precision,
+            "compile": spec.compile,
+            **found,
+            "throughput": throughput,
+        }
+    )
+
+
+class _Ended(NamedTuple):
+    """How a process went: the figure during which it died, and why; None where it did all."""
+
+    during: Figure | None
+    reason: str = ""
+
+
+def _one_process(job: Job, found: dict[str, Any], worker: Sequence[str]) -> _Ended:
+    """Let one process measure the job's figures; puts what it tells into `found`."""
+    now: Figure = job.figures[0]
+    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as errors:
+        process = subprocess.Popen(
+            worker, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True, encoding="utf-8"
+        )
+        with process:  # waits for it
+            try:
+                assert process.stdin is not None
+                assert process.stdout is not None
+                process.stdin.write(job.model_dump_json())
+                process.stdin.close()
+                for text in process.stdout:
+                    line = json.loads(text)
+                    now = line.get("begin", now)
+                    _note(line, found)
+            except BaseException:
+                process.kill()
+                raise
+        if process.returncode == 0:
+            return _Ended(None)
+        errors.seek(0)
+        return _Ended(now, _why(process.returncode, errors.read()))
+
+
+def _note(line: dict[str, Any], found: dict[str, Any]) -> None:
+    if "error" in line:
+        raise UserError(line["error"])
+    for name in ("load", "machine"):
+        if name in line:
+            found.setdefault(name, line[name])
+    if "missing" in line:
+        found["missing"][line["figure"]] = line["missing"]
+    elif line.get("figure") == "throughput":
+        found["throughput"].append(line["value"])
+    elif "value" in line:
+        found[line["figure"]] = line["value"]
+
+
+def _why(status: int, errors: str) -> str:
+    """Why a process ended early. A system short of memory kills with signal 9, which a shell would report as 137."""
+    if status in (-signal.SIGKILL, 128 + signal.SIGKILL):
+        return f"{DOES_NOT_FIT}: the system killed the process (signal 9)"
+    last = [line for line in errors.splitlines() if line.strip()][-1:] or ["it said nothing"]
+    how = f"signal {-status}" if status < 0 else f"status {status}"
+    return f"failed: the process ended with {how}: {' '.join(last[0].split())[:200]}"

@@ -1,0 +1,143 @@
+"""Cost reports as a table for the eyes, as CSV and as JSON. Imports no torch."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from functools import partial
+from operator import methodcaller
+from pathlib import Path
+from typing import Any
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.table import Table
+
+from bench.cost.records import DOES_NOT_FIT, CostReport, Figure, Memory, Times
+from bench.errors import PrerequisiteError
+from bench.result import encode, write_atomically
+
+CSV_NAME, JSON_NAME = "cost.csv", "cost.json"
+WIDTH = 150
+"""Columns of text that the table takes."""
+
+
+def row(report: CostReport) -> dict[str, Any]:
+    """A report's figures, flat; None where there is none. `missing` holds the reasons."""
+    machine, best, training = report.machine, report.best, report.training
+    counts = report.parameters.model_dump() if report.parameters else {}
+    return {
+        **{name: getattr(report, name) for name in ("method", "backbone", "protocol", "track", "weights")},
+        "height": report.size[0],
+        "width": report.size[1],
+        **{name: getattr(report, name) for name in ("batch", "precision", "compile")},
+        "device": machine and machine.device_name,
+        "threads": machine and machine.threads,
+        **{f"{name}_params": counts.get(name) for name in ("trainable", "total", "backbone", "head", "adapter")},
+        "gflops": report.gflops,
+        **_times("latency", report.latency),
+        "best_images_per_s": best and best.images_per_s,
+        "best_batch": best and best.batch,
+        **_memory("peak_memory", report.memory),
+        **_times("train_step", training.step if training else None),
+        **_memory("train_memory", training.memory if training else None),
+        "energy_j_per_image": report.energy,
+        "load": report.load,
+        "torch": machine and machine.packages.get("torch"),
+        "commit": machine and machine.commit,
+        "missing": "; ".join(f"{figure}: {reason}" for figure, reason in report.missing.items()),
+    }
+
+
+def _times(name: str, times: Times | None) -> dict[str, Any]:
+    found = times.model_dump() if times else {}
+    return {f"{name}_{key}": found.get(key) for key in ("median_ms", "p25_ms", "p75_ms", "p95_ms", "runs")}
+
+
+def _memory(name: str, memory: Memory | None) -> dict[str, Any]:
+    return {f"{name}_mb": memory and memory.peak_mb, f"{name}_counted": memory and memory.counted}
+
+
+def write(reports: Sequence[CostReport], folder: Path) -> list[Path]:
+    """Write cost.csv and cost.json, which holds everything, each atomically. Raises PrerequisiteError."""
+    rows, text = [row(report) for report in reports], io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    documents = encode([report.model_dump(mode="json") for report in reports]) + "\n"
+    contents = {folder / CSV_NAME: text.getvalue(), folder / JSON_NAME: documents}
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for path, content in contents.items():
+            write_atomically(path, methodcaller("write", content.encode("utf-8")))
+    except OSError as error:
+        raise PrerequisiteError(
+            f"cannot write to {folder}: {error.strerror or error}; choose another with --out"
+        ) from error
+    return list(contents)
+
+
+def render(reports: Sequence[CostReport]) -> RenderableType:
+    """A row for each report; below, what is missing and why. Columns that nothing was asked for are left out."""
+    table = Table(title=_title(reports), box=box.SIMPLE_HEAD)
+    rows = [_cells(report) for report in reports]
+    columns = [name for name in rows[0] if name in _WORDS or any(cells[name] != "-" for cells in rows)]
+    for name in columns:
+        table.add_column(name, justify="left" if name in _WORDS else "right", no_wrap=True)
+    for cells in rows:
+        table.add_row(*(cells[name] for name in columns))
+    notes: dict[str, None] = {}
+    for report in reports:
+        for figure, reason in report.missing.items():
+            everywhere = all(other.missing.get(figure) == reason for other in reports)
+            notes[f"- {figure}{'' if everywhere else f', {_name(report)}'}: {reason}"] = None
+        notes.update({f"- {_name(report)}, batch {r.batch}: {r.note}": None for r in report.throughput or () if r.note})
+    return Group(table, *notes)
+
+
+_WORDS = ("method", "backbone", "size", "precision")
+
+
+def _title(reports: Sequence[CostReport]) -> str:
+    machines = {
+        f"{report.machine.device_name}, {report.machine.threads} threads, torch {report.machine.packages.get('torch')}"
+        for report in reports
+        if report.machine
+    }
+    weights = ", random weights" if all(report.weights == "random" for report in reports) else ""
+    return f"batch {reports[0].batch}{weights}; {' / '.join(sorted(machines)) or 'nothing could be measured'}"
+
+
+def _name(report: CostReport) -> str:
+    size = f"{report.size[0]}x{report.size[1]}"
+    return f"{report.method} on {report.backbone} at {size}, {report.precision}"
+
+
+def _cells(report: CostReport) -> dict[str, str]:
+    counts, best, training = report.parameters, report.best, report.training
+    lack = partial(_gap, report)
+    latency, step = report.latency, training.step if training else None
+    return {
+        "method": report.method,
+        "backbone": report.backbone,
+        "size": "x".join(map(str, report.size)),
+        "precision": f"{report.precision}{', compiled' if report.compile else ''}",
+        "trainable\nM": f"{counts.trainable / 1e6:.2f}" if counts else lack("parameters"),
+        "total\nM": f"{counts.total / 1e6:.2f}" if counts else lack("parameters"),
+        "GFLOPs": lack("gflops") if report.gflops is None else f"{report.gflops:.4g}",
+        "latency\nms": f"{latency.median_ms:.4g}" if latency else lack("latency"),
+        "quartiles": f"{latency.p25_ms:.4g}-{latency.p75_ms:.4g}" if latency else "-",
+        "p95": f"{latency.p95_ms:.4g}" if latency else "-",
+        "images/s\n(batch)": f"{best.images_per_s:.4g} ({best.batch})" if best else lack("throughput"),
+        "memory\nMB": f"{report.memory.peak_mb:.0f}" if report.memory else lack("memory"),
+        "step\nms": f"{step.median_ms:.4g}" if step else lack("training"),
+        "step\nquartiles": f"{step.p25_ms:.4g}-{step.p75_ms:.4g}" if step else "-",
+        "step\nMB": f"{training.memory.peak_mb:.0f}" if training else lack("training"),
+        "J/image": lack("energy") if report.energy is None else f"{report.energy:.3g}",
+    }
+
+
+def _gap(report: CostReport, figure: Figure) -> str:
+    """What stands in a cell without a figure; the reason is below the table."""
+    return DOES_NOT_FIT if report.missing.get(figure, "").startswith(DOES_NOT_FIT) else "-"

@@ -1,0 +1,98 @@
+"""The process that measures: `python -m bench.cost.worker < job.json`.
+
+It writes a line of JSON as each figure begins and as each is there, so that whoever reads knows what was measured, and
+at what, when the system ends it for lack of memory.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+from pydantic import BaseModel
+
+from bench import provenance
+from bench.cost.measures import MEASURES, Bench, out_of_memory, set_bench
+from bench.cost.records import Figure, Job, Unavailable
+from bench.errors import BenchError
+from bench.registry import METHODS
+
+Tell = Callable[[dict[str, Any]], None]
+
+
+def work(job: Job, tell: Tell) -> None:
+    """Measure the job's figures and `tell` of each.
+
+    Told are `load` and `machine`, then of each figure `begin`, and `value` (of throughput several) or `missing`. What
+    fails otherwise is raised.
+    """
+    tell({"load": _load()})
+    with _reasons(tell, job.figures):
+        tell({"begin": job.figures[0]})
+        bench = set_bench(job)
+        tell({"machine": _machine(bench).model_dump(mode="json")})
+        for figure in job.figures:
+            tell({"begin": figure})
+            with _reasons(tell, (figure,)):
+                found = MEASURES[figure](bench)
+                for value in found if isinstance(found, Iterator) else (found,):
+                    tell({"figure": figure, "value": _plain(value)})
+            tell({"end": figure})
+
+
+@contextlib.contextmanager
+def _reasons(tell: Tell, figures: tuple[Figure, ...]) -> Iterator[None]:
+    """Turn a lack of memory, or of a counter, into the reason why `figures` are missing."""
+    try:
+        yield
+    except Unavailable as error:
+        reason: str | None = str(error)
+    except (RuntimeError, MemoryError) as error:
+        reason = out_of_memory(error)
+        if reason is None:
+            raise
+    else:
+        return
+    for figure in figures:
+        tell({"figure": figure, "missing": reason})
+
+
+def _plain(value: Any) -> Any:
+    return value.model_dump(mode="json") if isinstance(value, BaseModel) else value
+
+
+def _machine(bench: Bench) -> Any:
+    device, method = bench.device, bench.job.spec.method
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else None
+    return provenance.collect(device.type, name, torch.get_num_threads(), METHODS.digest(method))
+
+
+def _load() -> float | None:
+    try:
+        return os.getloadavg()[0]
+    except OSError:
+        return None
+
+
+def main() -> int:
+    """Read the job from stdin; what libraries print goes to stderr."""
+    job, lines = Job.model_validate_json(sys.stdin.read()), sys.stdout
+
+    def tell(line: dict[str, Any]) -> None:
+        print(json.dumps(line), file=lines, flush=True)
+
+    with contextlib.redirect_stdout(sys.stderr):
+        try:
+            work(job, tell)
+        except BenchError as error:
+            tell({"error": str(error)})
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
