@@ -20,10 +20,10 @@ WORKER = (sys.executable, "-m", "bench.cost.worker")
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 
-def profile(job: Job, observer: Observer | None = None, worker: Sequence[str] = WORKER) -> CostReport:
+def profile(job: Job, observer: Observer | None = None, worker: Sequence[str] | None = None) -> CostReport:
     """Measure all figures of `job`; what cannot be had is None in the report, with the reason.
 
-    `worker` is the command that measures (see `bench.cost.worker`). Raises UserError, in one line, for a method that
+    `worker` is the command that measures, by default `bench.cost.worker`. Raises UserError, in one line, for a method that
     the backbone cannot carry and a device that is not there.
     """
     observer = observer or Silent()
@@ -37,7 +37,7 @@ def profile(job: Job, observer: Observer | None = None, worker: Sequence[str] = 
             continue
         left = list(group)
         while left:
-            ended = _one_process(job.model_copy(update={"figures": tuple(left)}), found, worker)
+            ended = _one_process(job.model_copy(update={"figures": tuple(left)}), found, worker or WORKER)
             done = left[: left.index(ended.during) + 1] if ended.during else left
             if ended.during:
                 found["missing"][ended.during] = ended.reason

@@ -1,0 +1,303 @@
+"""The verb `profile`: figures that hold together, and what does not fit as a result."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+import torch
+from torch import Tensor
+
+from bench import cli
+from bench.cost import measures, nvml, resident
+from bench.cost import worker as worker_module
+from bench.cost.matrix import Choice, measure_all
+from bench.cost.measures import Bench, out_of_memory, set_bench, timed
+from bench.cost.profile import profile
+from bench.cost.records import DOES_NOT_FIT, CostReport, Figure, Job, Unavailable
+from bench.cost.worker import work
+from bench.errors import UserError
+from bench.resolve import resolve
+
+FIGURES: tuple[Figure, ...] = get_args(Figure)
+SIZE = (64, 128)
+
+
+def a_job(method: str = "rein", **fields: Any) -> Job:
+    spec = resolve(method, "eva02", sets=["weights=random"])
+    return Job(**{"spec": spec, "size": SIZE, "device": "cpu", "seconds": 0.01, **fields})
+
+
+@pytest.fixture(scope="module")
+def bench() -> Bench:
+    return set_bench(a_job())
+
+
+@pytest.mark.parametrize("method", ["rein", "frozen", "full", "lora"])
+def test_parameters_add_up(method: str) -> None:
+    bench = set_bench(a_job(method))
+    found = measures.parameters(bench)
+    everything = list(bench.segmenter.parameters())
+    assert found.total == sum(p.numel() for p in everything) == found.backbone + found.head + found.adapter
+    assert found.trainable == sum(p.numel() for p in everything if p.requires_grad)
+    assert found.trainable == found.trainable_backbone + found.trainable_head + found.trainable_adapter
+    assert (found.trainable_backbone > 0) == (method in ("full", "lora"))
+    assert (found.adapter > 0) == (method == "rein")
+
+
+def test_times_are_ordered_and_counted(bench: Bench) -> None:
+    found = measures.latency(bench)
+    assert 0 < found.p25_ms <= found.median_ms <= found.p75_ms <= found.p95_ms
+    assert found.runs == measures.LEAST_RUNS
+    assert found.warm_up == measures.WARM_UP
+
+
+def test_timing_stops_at_the_time_or_the_runs_asked_for() -> None:
+    calls = []
+    found = timed(lambda: calls.append(1), torch.device("cpu"), seconds=60.0, least=3, most=7)
+    assert (found.runs, len(calls)) == (7, 7 + measures.WARM_UP)
+    assert timed(lambda: None, torch.device("cpu"), seconds=1e-9, least=3).runs == 3
+
+
+def test_flops_are_those_of_a_run_and_not_changed_by_compiling(bench: Bench) -> None:
+    found = measures.gflops(bench)
+    compiled = set_bench(a_job(spec=resolve("rein", "eva02", sets=["weights=random", "compile=true"])))
+    assert measures.gflops(compiled) == found
+    larger = set_bench(a_job(size=(128, 128)))
+    assert measures.gflops(larger) > 1.9 * found
+
+
+def test_throughput_stops_where_memory_does(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    own = bench.segmenter.logits
+
+    def logits(images: Tensor) -> Tensor:
+        if len(images) > 2:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+        return own(images)
+
+    monkeypatch.setattr(bench.segmenter, "logits", logits)
+    monkeypatch.setattr(measures, "GAIN", 0.0)  # every batch size is better
+    rates = list(measures.throughput(bench))
+    assert [rate.batch for rate in rates] == [1, 2, 4]
+    assert all(rate.images_per_s == pytest.approx(rate.batch * 1e3 / rate.times.median_ms) for rate in rates[:2])
+    assert rates[2].images_per_s is None
+    assert rates[2].note.startswith(f"{DOES_NOT_FIT}: CUDA out of memory")
+
+
+def test_throughput_stops_where_it_gets_no_better(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(measures, "GAIN", 1e9)
+    assert [rate.batch for rate in measures.throughput(bench)] == [1, 2, 4]
+
+
+def test_a_training_step_is_measured_and_moves_nothing() -> None:
+    bench = set_bench(a_job(batch=2))
+    before = bench.segmenter.trainable_state()
+    found = measures.training(bench)
+    after = bench.segmenter.trainable_state()
+    assert found.step.median_ms > 0
+    assert found.memory.peak_mb > found.memory.model_mb
+    assert all(torch.allclose(before[name], after[name], atol=1e-6) for name in before)
+    assert all(p.grad is not None for p in bench.segmenter.parameters() if p.requires_grad), "it went backward"
+
+
+def test_the_peak_is_that_of_an_allocation_of_known_size(bench: Bench) -> None:
+    for megabytes in (64, 200):
+
+        def work(size: int = megabytes * 1_000_000) -> None:
+            torch.ones(size, dtype=torch.uint8)  # every page is written, then all are given back
+
+        resident.trim()
+        found = measures._peak(bench._replace(baseline=resident.now()), work)
+        assert found.peak_mb - found.model_mb == pytest.approx(megabytes, abs=8)
+        assert found.counted == "resident set, most since before the first prediction"
+    own = sum(t.numel() * t.element_size() for t in (*bench.segmenter.parameters(), *bench.segmenter.buffers()))
+    assert found.model_mb == pytest.approx(own / 1e6, rel=0.01)
+
+
+def test_without_a_reset_the_mark_says_what_it_holds(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    torch.ones(300_000_000, dtype=torch.uint8)
+    monkeypatch.setattr(resident, "_CLEAR", tmp_path / "no" / "clear_refs")
+    assert not resident.reset()
+    mark, now = resident.high_water(False), resident.now()
+    assert mark.counted.endswith("building the model included")
+    assert now is not None
+    assert mark.bytes >= now
+    monkeypatch.setattr(resident, "_STATUS", tmp_path / "status")
+    assert resident.now() is None
+    assert resident.high_water(True).bytes >= 300_000_000
+
+
+@pytest.mark.parametrize(
+    ("error", "lack"),
+    [
+        (torch.OutOfMemoryError("CUDA out of memory."), True),
+        (MemoryError(), True),
+        (
+            RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"),
+            True,
+        ),
+        (RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"), True),
+        (RuntimeError("shapes cannot be multiplied"), False),
+        (ValueError("out of memory"), False),
+    ],
+)
+def test_what_counts_as_a_lack_of_memory(error: Exception, lack: bool) -> None:
+    reason = out_of_memory(error)
+    assert (reason is not None) == lack
+    assert reason is None or reason.startswith(DOES_NOT_FIT)
+
+
+def test_what_the_processor_cannot_allocate_is_a_lack_of_memory() -> None:
+    with pytest.raises(RuntimeError) as caught:
+        torch.empty(2**60, dtype=torch.uint8)
+    assert out_of_memory(caught.value) is not None
+
+
+def told(job: Job) -> list[dict[str, Any]]:
+    lines: list[dict[str, Any]] = []
+    work(job, lines.append)
+    return lines
+
+
+def test_a_figure_that_does_not_fit_is_told_and_the_next_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(bench: Bench) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    monkeypatch.setitem(measures.MEASURES, "latency", full)
+    lines = told(a_job(figures=("latency", "energy", "parameters")))
+    missing = {line["figure"]: line["missing"] for line in lines if "missing" in line}
+    assert missing["latency"] == f"{DOES_NOT_FIT}: CUDA out of memory."
+    assert "NVML" in missing["energy"]
+    assert [line["figure"] for line in lines if "value" in line] == ["parameters"]
+
+
+def test_a_model_that_does_not_fit_leaves_every_figure_with_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    def build(job: Job) -> Bench:
+        raise MemoryError
+
+    monkeypatch.setattr(worker_module, "set_bench", build)
+    lines = told(a_job(figures=("latency", "memory")))
+    assert {line["figure"] for line in lines if "missing" in line} == {"latency", "memory"}
+
+
+def test_another_mistake_is_no_lack_of_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    def wrong(bench: Bench) -> None:
+        raise RuntimeError("shapes cannot be multiplied")
+
+    monkeypatch.setitem(measures.MEASURES, "latency", wrong)
+    with pytest.raises(RuntimeError, match="shapes"):
+        told(a_job(figures=("latency",)))
+
+
+def script(tmp_path: Path, body: str) -> tuple[str, ...]:
+    """A worker of a few lines in place of the real one; it has the figures it is asked for in `asked`."""
+    path = tmp_path / "worker.py"
+    head = "import json, os, signal, sys\nasked = json.loads(sys.stdin.read())['figures']\n"
+    tell = "def tell(**line):\n    print(json.dumps(line), flush=True)\n"
+    path.write_text(head + tell + body, encoding="utf-8")
+    return (sys.executable, str(path))
+
+
+def test_a_process_that_the_system_kills_is_a_result(tmp_path: Path) -> None:
+    body = (
+        "for figure in asked:\n"
+        "    tell(begin=figure)\n"
+        "    if figure in ('latency', 'memory'):\n"
+        "        os.kill(os.getpid(), signal.SIGKILL)\n"
+        "    if figure == 'gflops':\n"
+        "        tell(figure=figure, value=1.5)\n"
+    )
+    found = profile(a_job(train=True), worker=script(tmp_path, body))
+    killed = f"{DOES_NOT_FIT}: the system killed the process (signal 9)"
+    assert (found.missing["latency"], found.missing["memory"]) == (killed, killed)
+    assert found.gflops == 1.5, "what was there before is kept"
+    assert "throughput" not in found.missing, "what comes after is measured in another process"
+    assert not found.failed
+
+
+def test_a_process_that_fails_otherwise_says_how(tmp_path: Path) -> None:
+    body = "tell(begin=asked[0])\nif asked[0] == 'training':\n    raise ValueError('two  words')\n"
+    found = profile(a_job(train=True), worker=script(tmp_path, body))
+    assert found.missing["training"] == "failed: the process ended with status 1: ValueError: two words"
+    assert found.failed
+
+
+def test_a_mistake_of_the_user_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"^no attention here$"):
+        profile(a_job(), worker=script(tmp_path, "tell(error='no attention here')"))
+
+
+def test_in_a_matrix_what_cannot_be_built_is_a_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mine = script(tmp_path, "tell(error='no attention here')")
+    monkeypatch.setattr("bench.cost.matrix.profile", lambda job, observer: profile(job, observer, mine))
+    lengths: list[int] = []
+    reports = measure_all([a_job(), a_job("full")], each=lambda so_far: lengths.append(len(so_far)))
+    assert lengths == [1, 2]
+    assert [set(report.missing) for report in reports] == [set(FIGURES)] * 2
+    assert reports[1].missing["latency"] == "cannot be built: no attention here"
+
+
+def test_every_combination_is_a_job() -> None:
+    wanted = Choice(
+        ["rein", "full"], ["eva02", "dinov2-large"], [(64, 128), (128, 256)], ["fp32", "bf16"], compile=True
+    )
+    jobs = wanted.jobs(batch=3)
+    kinds = {(job.spec.method, job.spec.backbone, job.size, job.spec.precision) for job in jobs}
+    assert len(jobs) == len(kinds) == 16
+    assert all(job.spec.weights == "random" and job.spec.compile and job.batch == 3 for job in jobs)
+    (crop,) = Choice(["rein"], ["dinov2"], [], [], "gta2cbm", "rein-512").jobs()
+    assert crop.size == (512, 512)
+
+
+def test_clocks_are_read_where_the_system_tells(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cpuinfo = tmp_path / "cpuinfo"
+    cpuinfo.write_text("cpu MHz\t\t: 2000.0\nmodel name\t: x\ncpu MHz\t\t: 3000.5\n")
+    assert nvml._cores(cpuinfo) == 2500.25
+    with pytest.raises(Unavailable, match="clocks of its cores"):
+        nvml._cores(tmp_path / "none")
+    monkeypatch.setitem(sys.modules, "pynvml", None)
+    with pytest.raises(Unavailable, match="nvidia-ml-py is not installed"):
+        nvml.EnergyMeter(torch.device("cuda", 0))
+
+
+def test_the_document_is_complete(capsys: pytest.CaptureFixture[str]) -> None:
+    options = ["--size", "64x128", "--device", "cpu", "--train", "--seconds", "0.01", "--json", "--quiet"]
+    assert cli.main(["profile", "--method", "rein", "--backbone", "eva02", *options]) == 0
+    report = CostReport.model_validate_json(capsys.readouterr().out)
+    assert report.weights == "random"
+    assert (report.size, report.batch, report.precision, report.compile) == (SIZE, 1, "fp32", False)
+    assert set(report.missing) <= {"energy", "clocks"}
+    for figure in FIGURES:
+        assert (getattr(report, figure) is None) == (figure in report.missing), figure
+    assert report.machine is not None
+    assert report.machine.packages["torch"]
+    assert report.machine.threads >= 1
+    assert report.memory is not None
+    assert report.training is not None
+    assert report.memory.model_mb < report.memory.peak_mb < report.training.memory.peak_mb < 1000
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--size", "512"], "--size 512: write HEIGHTxWIDTH in pixels"),
+        (["--size", "0x64"], "--size 0x64: write HEIGHTxWIDTH"),
+        (["--size", "64x99999"], "up to 16384 each"),
+        (["--batch", "0"], "'--batch'"),
+        (["--precision", "fp16"], "unknown --precision 'fp16'"),
+        (["--device", "gpu"], "unknown --device 'gpu'"),
+        (["--device", "cuda:99"], "device 'cuda:99' is not there"),
+        (["--seconds", "0"], "'--seconds'"),
+        (["--set", "recipe.itterations=1"], "did you mean 'recipe.iterations'"),
+        (["--method", "reim"], "did you mean 'rein'"),
+        (["--protocol", "street"], "did you mean 'streets'"),
+    ],
+)
+def test_wrong_options_are_one_line(options: list[str], words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["profile", "--method", "rein", "--backbone", "eva02", *options]) == 2
+    captured = capsys.readouterr()
+    assert words in captured.err
+    assert len(captured.err.splitlines()) == 1
+    assert captured.out == ""
