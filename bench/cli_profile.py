@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from bench.cost.records import CostReport
 
 PRECISIONS = ("fp32", "bf16")
+FIGURES = ("parameters", "gflops", "latency", "clocks", "energy", "throughput", "memory", "training")
 LARGEST_SIDE = 16384
 
 
@@ -39,6 +40,9 @@ def profile(
     compile_: Annotated[bool, typer.Option("--compile", help="Compile the backbone, as `--set compile=true`.")] = False,
     device: Device = "auto",
     train: Annotated[bool, typer.Option("--train", help="Time and memory of a training step, too.")] = False,
+    figure: Annotated[
+        list[str] | None, typer.Option(help=f"Only this: {', '.join(FIGURES)}; may be given several times.")
+    ] = None,
     seconds: Annotated[float, typer.Option(min=0.01, max=600, help="Of timing, for each figure.")] = 2.0,
     protocol: Annotated[str, typer.Option(help="Whose settings head and method have; see `ls protocols`.")] = "streets",
     track: Annotated[str, typer.Option(help="Whose settings the backbone has.")] = "native",
@@ -57,6 +61,8 @@ def profile(
     check_device(device)
     for value in precision or ():
         choice("--precision", value, PRECISIONS)
+    for value in figure or ():
+        choice("--figure", value, FIGURES)
     sizes = [_size(text) for text in size or ()]
     with interruptible("of several combinations those that were measured are in the folder of --out"):
         from bench.cost.matrix import Choice, measure_all
@@ -66,7 +72,7 @@ def profile(
 
         device_there(device)  # rather than once for each combination
         wanted = Choice(method, backbone, sizes, precision or (), protocol, track, sets or (), compile_)
-        jobs = wanted.jobs(batch=batch, device=device, train=train, seconds=seconds)
+        jobs = wanted.jobs(batch=batch, device=device, train=train, seconds=seconds, figures=tuple(figure or ()))
         with bars(quiet) as observer:
             if len(jobs) == 1:
                 reports = [measure_one(jobs[0], observer)]

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from bench import cli
+from bench import cli, cli_profile
 from bench.cost import measures, nvml, resident
 from bench.cost import worker as worker_module
 from bench.cost.matrix import Choice, measure_all
@@ -67,6 +67,30 @@ def test_flops_are_those_of_a_run_and_not_changed_by_compiling(bench: Bench) -> 
     assert measures.gflops(compiled) == found
     larger = set_bench(a_job(size=(128, 128)))
     assert measures.gflops(larger) > 1.9 * found
+
+
+@pytest.mark.parametrize("method", ["rein", "full", "lora", "vpt", "adaptformer", "linear"])
+@pytest.mark.parametrize("backbone", ["eva02-mini", "clip-mini"])
+def test_counts_without_data_are_those_with_data(method: str, backbone: str) -> None:
+    if backbone == "clip-mini" and method in ("lora", "vpt", "adaptformer"):
+        pytest.skip("it has no blocks of a plain transformer")
+    job = a_job(spec=resolve(method, backbone, sets=["weights=random"]), figures=("parameters", "gflops"))
+    counted, real = set_bench(job), set_bench(job.model_copy(update={"figures": ()}))
+    assert {p.device.type for p in counted.segmenter.parameters()} == {"meta"}
+    assert {p.device.type for p in real.segmenter.parameters()} == {"cpu"}
+    assert measures.parameters(counted) == measures.parameters(real)
+    assert measures._gflops(real.segmenter, real.images(1), real.fabric) == measures.gflops(counted) > 0
+
+
+def test_flops_are_counted_on_the_device_where_operators_need_data(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cannot(job: Job) -> None:
+        raise NotImplementedError("aten::_local_scalar_dense")
+
+    found = measures.gflops(bench)
+    monkeypatch.setattr(measures, "_without_data", cannot)
+    assert measures.gflops(bench) == found
 
 
 def test_throughput_stops_where_memory_does(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -224,6 +248,19 @@ def test_a_process_that_fails_otherwise_says_how(tmp_path: Path) -> None:
     assert found.failed
 
 
+def test_only_what_is_asked_for_is_measured(tmp_path: Path) -> None:
+    body = "for figure in asked:\n    tell(figure=figure, value=2.5 if figure == 'gflops' else None)\n"
+    found = profile(a_job(figures=("gflops", "memory")), worker=script(tmp_path, body))
+    assert found.gflops == 2.5
+    assert set(found.missing) == set(FIGURES) - {"gflops", "memory"}
+    assert found.missing["latency"] == "not asked for (--figure)"
+    assert found.missing["training"] == "not asked for (--train)"
+
+
+def test_the_options_name_every_figure() -> None:
+    assert cli_profile.FIGURES == FIGURES
+
+
 def test_a_mistake_of_the_user_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"^no attention here$"):
         profile(a_job(), worker=script(tmp_path, "tell(error='no attention here')"))
@@ -289,6 +326,7 @@ def test_the_document_is_complete(capsys: pytest.CaptureFixture[str]) -> None:
         (["--precision", "fp16"], "unknown --precision 'fp16'"),
         (["--device", "gpu"], "unknown --device 'gpu'"),
         (["--device", "cuda:99"], "device 'cuda:99' is not there"),
+        (["--figure", "flops"], "did you mean 'gflops'"),
         (["--seconds", "0"], "'--seconds'"),
         (["--set", "recipe.itterations=1"], "did you mean 'recipe.iterations'"),
         (["--method", "reim"], "did you mean 'rein'"),

@@ -165,6 +165,7 @@ def test_several_combinations_write_their_files(
 
     monkeypatch.setattr(profile_module, "_one_process", here)
     chosen = ["--method", "rein", "--method", "frozen", "--backbone", "eva02", "--size", "32x64", "--seconds", "0.01"]
+    chosen += [word for name in ("parameters", "gflops", "latency") for word in ("--figure", name)]
     outputs = ["--out", str(tmp_path / "cost"), "--results", str(tmp_path / "no-results"), "--quiet"]
     assert cli.main(["profile", *chosen, *outputs, "--device", "cpu"]) == 0
     captured = capsys.readouterr()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
@@ -29,6 +30,7 @@ from bench.cost.records import (
 from bench.data.stream import Batch
 from bench.models.build import build_segmenter
 from bench.profile import flops, synchronize
+from bench.registry import METHODS
 from bench.run import make_fabric
 from bench.train import Loop, set_up
 
@@ -37,6 +39,7 @@ LEAST_RUNS, MOST_RUNS = 10, 200
 LARGEST_BATCH = 256
 GAIN = 1.02
 """A larger batch is better when it has this times the images a second; two in a row that have not end the search."""
+COUNTED: frozenset[Figure] = frozenset({"parameters", "gflops"})
 ENERGY_SECONDS = 3.0
 """At least: the counter moves some ten times a second."""
 _OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory", "alloc_failed", "bad_alloc")
@@ -69,8 +72,13 @@ class Bench(NamedTuple):
 
 
 def set_bench(job: Job) -> Bench:
-    """Build the job's segmenter on its device. Raises what `build_segmenter` and `make_fabric` raise."""
+    """Build the job's segmenter on its device; without memory for its tensors where figures are only counted.
+
+    Raises what `build_segmenter` and `make_fabric` raise.
+    """
     fabric = make_fabric(job.device, job.spec.precision)
+    if job.figures and set(job.figures) <= COUNTED and METHODS.get(job.spec.method).own_model is None:
+        return Bench(job, fabric, _without_data(job), None)
     _touch_libraries(fabric.device)
     segmenter = build_segmenter(job.spec).eval().to(fabric.device)
     if job.spec.compile:
@@ -98,10 +106,33 @@ def parameters(bench: Bench) -> Parameters:
 
 
 def gflops(bench: Bench) -> float:
-    """Of one image; counted without compilation, which changes kernels, not what they compute."""
-    image = bench.images(1)
+    """Of one image. Counted on tensors without data, so that it takes no memory, where all operators can do without.
+
+    Compilation changes kernels, not what they compute: the count is of the model as it was written.
+    """
+    try:
+        segmenter = _without_data(bench.job)
+        image = torch.zeros((1, 3, *bench.job.size), device="meta")
+        return _gflops(segmenter, image, bench.fabric)
+    except (NotImplementedError, RuntimeError) as error:
+        if out_of_memory(error) is not None:
+            raise
+        logging.getLogger(__name__).info("FLOPs are counted on %s: %s", bench.device, error)
     with torch.compiler.set_stance("force_eager"):
-        return flops(bench.segmenter, lambda: bench.predict(image)) / 1e9
+        return _gflops(bench.segmenter, bench.images(1), bench.fabric)
+
+
+def _gflops(segmenter: Segmenter, image: Tensor, fabric: Fabric) -> float:
+    def predict() -> Tensor:
+        with torch.inference_mode(), fabric.autocast():
+            return segmenter.logits(image)
+
+    return flops(segmenter, predict) / 1e9
+
+
+def _without_data(job: Job) -> Segmenter:
+    with torch.device("meta"):
+        return build_segmenter(job.spec).eval()
 
 
 def latency(bench: Bench) -> Times:

@@ -23,19 +23,18 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 def profile(job: Job, observer: Observer | None = None, worker: Sequence[str] | None = None) -> CostReport:
     """Measure all figures of `job`; what cannot be had is None in the report, with the reason.
 
-    `worker` is the command that measures, by default `bench.cost.worker`. Raises UserError, in one line, for a method that
-    the backbone cannot carry and a device that is not there.
+    `worker` is the command that measures, by default `bench.cost.worker`. Raises UserError, in one line, for a method
+    that the backbone cannot carry and a device that is not there.
     """
     observer = observer or Silent()
     task, known = f"{job.spec.method} on {job.spec.backbone}", get_args(Figure)
     observer.start(task, len(known))
     found: dict[str, Any] = {"throughput": [], "missing": {}}
     for group in APART:
-        if group == ("training",) and not job.train:
-            found["missing"]["training"] = "not asked for (--train)"
-            observer.advance(task)
-            continue
-        left = list(group)
+        unasked = [figure for figure in group if not asked(job, figure)]
+        found["missing"].update((figure, _NOT_ASKED[figure == "training"]) for figure in unasked)
+        observer.advance(task, len(unasked))
+        left = [figure for figure in group if figure not in unasked]
         while left:
             ended = _one_process(job.model_copy(update={"figures": tuple(left)}), found, worker or WORKER)
             done = left[: left.index(ended.during) + 1] if ended.during else left
@@ -45,6 +44,16 @@ def profile(job: Job, observer: Observer | None = None, worker: Sequence[str] | 
             observer.advance(task, len(done))
     observer.finish(task)
     return report(job, found)
+
+
+_NOT_ASKED = ("not asked for (--figure)", "not asked for (--train)")
+
+
+def asked(job: Job, figure: Figure) -> bool:
+    """Whether a figure is wanted: one of the job's, or any where it names none, the training step on request only."""
+    if figure == "training" and job.train:
+        return True
+    return figure in job.figures or (not job.figures and figure != "training")
 
 
 def report(job: Job, found: dict[str, Any]) -> CostReport:

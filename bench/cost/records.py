@@ -38,7 +38,7 @@ class Job(Frozen):
     seconds: Annotated[float, Field(gt=0)] = 2.0
     """Of timing, for each figure."""
     figures: tuple[Figure, ...] = ()
-    """What of it a process is to measure."""
+    """Only these; by default all, the training step only with `train`."""
 
 
 class Parameters(Frozen):

@@ -90,6 +90,8 @@ def render(reports: Sequence[CostReport]) -> RenderableType:
     notes: dict[str, None] = {}
     for report in reports:
         for figure, reason in report.missing.items():
+            if figure != "training" and reason.startswith("not asked for"):
+                continue
             everywhere = all(other.missing.get(figure) == reason for other in reports)
             notes[f"- {figure}{'' if everywhere else f', {_name(report)}'}: {reason}"] = None
         notes.update({f"- {_name(report)}, batch {r.batch}: {r.note}": None for r in report.throughput or () if r.note})

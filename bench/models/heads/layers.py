@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import math
+from contextlib import AbstractContextManager, nullcontext
 from functools import lru_cache
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+
+def without_autocast(like: Tensor) -> AbstractContextManager[None]:
+    """Operators keep the types they are given, on the device of `like`.
+
+    Tensors without data, on which FLOPs are counted, know no autocast.
+    """
+    kind = like.device.type
+    return nullcontext() if kind == "meta" else torch.autocast(kind, enabled=False)
 
 
 class ConvNorm(nn.Module):

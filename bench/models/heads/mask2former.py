@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from bench.api import Head
-from bench.models.heads.layers import Attention, FeedForward, sine_positions
+from bench.models.heads.layers import Attention, FeedForward, sine_positions, without_autocast
 from bench.models.heads.mask2former_loss import mask2former_loss
 from bench.models.heads.pixel_decoder import LEVELS, PixelDecoder, Pixels
 from bench.spec import HeadConfig
@@ -142,7 +142,7 @@ class Mask2FormerHead(Head):
         """Sum over the queries of class probability (without no-object) x mask probability, (B, classes, *size)."""
         predictions = self(features, queries)
         classes, masks = predictions.classes[-1], predictions.masks()[-1]
-        with torch.autocast(masks.device.type, enabled=False):
+        with without_autocast(masks):
             if self.ensemble is not None:
                 return semantic_scores(self.ensemble(classes, masks, features), masks, size)
             return semantic_scores(classes.float().softmax(-1)[..., :-1], masks, size)

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from bench.models.heads.deformable import MultiScaleDeformableAttention, Shapes
-from bench.models.heads.layers import ConvNorm, FeedForward, cell_centres, sine_positions
+from bench.models.heads.layers import ConvNorm, FeedForward, cell_centres, sine_positions, without_autocast
 
 LEVELS = 3
 
@@ -66,7 +66,7 @@ class PixelDecoder(nn.Module):
 
     def forward(self, features: list[Tensor]) -> Pixels:
         """Four maps (B, C_i, h_i, w_i), finest first. In float32: half precision is too coarse for sampling points."""
-        with torch.autocast(features[0].device.type, enabled=False):
+        with without_autocast(features[0]):
             return self._forward([feature.float() for feature in features])
 
     def _forward(self, features: list[Tensor]) -> Pixels:
