@@ -16,7 +16,7 @@ from bench.cost import worker as worker_module
 from bench.cost.matrix import Choice, measure_all
 from bench.cost.measures import Bench, out_of_memory, set_bench, timed
 from bench.cost.profile import profile
-from bench.cost.records import DOES_NOT_FIT, CostReport, Figure, Job, Unavailable
+from bench.cost.records import DOES_NOT_FIT, CostReport, Figure, Job, Times, Unavailable
 from bench.cost.worker import work
 from bench.errors import UserError
 from bench.resolve import resolve
@@ -103,7 +103,9 @@ def test_throughput_stops_where_memory_does(bench: Bench, monkeypatch: pytest.Mo
 
     monkeypatch.setattr(bench.segmenter, "logits", logits)
     monkeypatch.setattr(measures, "GAIN", 0.0)  # every batch size is better
-    rates = list(measures.throughput(bench))
+    patient = bench._replace(job=bench.job.model_copy(update={"seconds": 60.0}))
+    monkeypatch.setattr(measures, "MOST_RUNS", 4)
+    rates = list(measures.throughput(patient))
     assert [rate.batch for rate in rates] == [1, 2, 4]
     assert all(rate.images_per_s == pytest.approx(rate.batch * 1e3 / rate.times.median_ms) for rate in rates[:2])
     assert rates[2].images_per_s is None
@@ -111,8 +113,17 @@ def test_throughput_stops_where_memory_does(bench: Bench, monkeypatch: pytest.Mo
 
 
 def test_throughput_stops_where_it_gets_no_better(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(measures, "GAIN", 1e9)
-    assert [rate.batch for rate in measures.throughput(bench)] == [1, 2, 4]
+    def taking(milliseconds: float) -> Times:
+        return Times.model_validate(dict.fromkeys(Times.model_fields, 1) | {"median_ms": milliseconds})
+
+    # images a second: 100, 150, 150 (no better), 300, 301 (hardly), 299, and nothing is tried after two of these
+    given = iter([10.0, 13.3, 26.7, 26.7, 53.2, 107.0])
+    patient = bench._replace(job=bench.job.model_copy(update={"seconds": 60.0}))
+    monkeypatch.setattr(measures, "timed", lambda *_, **__: taking(next(given)))
+    assert [rate.batch for rate in measures.throughput(patient)] == [1, 2, 4, 8, 16, 32]
+    given = iter([10.0, 10.1, 10.2])
+    impatient = bench._replace(job=bench.job.model_copy(update={"seconds": 0.01}))
+    assert [rate.batch for rate in measures.throughput(impatient)] == [1, 2], "one prediction took all the time"
 
 
 def test_a_training_step_is_measured_and_moves_nothing() -> None:

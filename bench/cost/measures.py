@@ -161,12 +161,13 @@ def energy(bench: Bench) -> float:
 
 
 def throughput(bench: Bench) -> Iterator[Rate]:
-    """At 1, 2, 4, ... images at once, until it does not fit or gets no better."""
+    """At 1, 2, 4, ... images at once, until it does not fit, gets no better, or one prediction takes all the time."""
+    seconds = bench.job.seconds
     best, idle, batch = 0.0, 0, 1
     while batch <= LARGEST_BATCH and idle < 2:
         try:
             images = bench.images(batch)
-            times = timed(lambda images=images: bench.predict(images), bench.device, bench.job.seconds / 4, least=3)  # type: ignore[misc]
+            times = timed(lambda images=images: bench.predict(images), bench.device, seconds / 4, least=3)  # type: ignore[misc]
         except (RuntimeError, MemoryError) as error:
             if (reason := out_of_memory(error)) is None:
                 raise
@@ -174,6 +175,8 @@ def throughput(bench: Bench) -> Iterator[Rate]:
             return
         rate = batch / times.median_ms * 1e3
         yield Rate(batch=batch, images_per_s=rate, times=times)
+        if times.median_ms > seconds * 1e3:
+            return
         idle = 0 if rate > GAIN * best else idle + 1
         best, batch = max(best, rate), 2 * batch
 
@@ -211,9 +214,10 @@ MEASURES: dict[Figure, Callable[[Bench], Any]] = {
 
 
 def timed(
-    work: Callable[[], object], device: torch.device, seconds: float, least: int = LEAST_RUNS, most: int = MOST_RUNS
+    work: Callable[[], object], device: torch.device, seconds: float, least: int = LEAST_RUNS, most: int | None = None
 ) -> Times:
     """Time `work` after warm-up, for `seconds` but not below `least` runs nor above `most`."""
+    most = most or MOST_RUNS
     for _ in range(WARM_UP):
         work()
     times: list[float] = []
