@@ -99,6 +99,7 @@ def test_the_table_says_what_does_not_fit(made) -> None:
     assert "J/image" not in text, "a column that nothing fills is left out"
     assert max(map(len, text.splitlines())) <= WIDTH
     assert "step" in text
+    assert "…" not in text, "nothing is cut off"
     assert "step" not in shown([made({"latency": TIMES})])
 
 

@@ -19,7 +19,7 @@ from bench.errors import PrerequisiteError
 from bench.result import encode, write_atomically
 
 CSV_NAME, JSON_NAME = "cost.csv", "cost.json"
-WIDTH = 150
+WIDTH = 180
 """Columns of text that the table takes."""
 
 

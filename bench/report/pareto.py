@@ -148,11 +148,11 @@ def _picture(found: Sequence[Point]) -> Figure:
 def _panel(axes: Axes, table: pd.DataFrame, column: str) -> None:
     x, y = table[column], table["unseen"]
     best = front(list(x), list(y))
-    axes.step(x.iloc[best], y.iloc[best], where="post", color="0.6", zorder=1)
+    axes.step(x.iloc[best], y.iloc[best], where="post", color="0.35", linewidth=1.8, zorder=2)
     across = [x - table["p25"], table["p75"] - x] if column == "latency" else None
-    axes.errorbar(x, y, yerr=table["spread"], xerr=across, fmt="none", ecolor="0.75", zorder=1)
+    axes.errorbar(x, y, yerr=table["spread"], xerr=across, fmt="none", ecolor="0.8", linewidth=1.2, zorder=1)
     sns.scatterplot(
-        data=table, x=column, y="unseen", hue="method", style="backbone", s=90, palette="colorblind", ax=axes
+        data=table, x=column, y="unseen", hue="method", style="backbone", s=90, palette="colorblind", zorder=3, ax=axes
     )
     legend = axes.get_legend()
     assert legend is not None
@@ -160,4 +160,5 @@ def _panel(axes: Axes, table: pd.DataFrame, column: str) -> None:
     if 0 < 10 * x.min() < x.max():
         axes.set_xscale("log")
     else:
-        axes.set_xlim(left=0)  # else a hundredth looks like a world
+        most = max(x.max(), table["p75"].max()) if across else x.max()
+        axes.set_xlim(0, 1.08 * most)  # from 0, else a hundredth looks like a world
