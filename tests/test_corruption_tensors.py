@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import Any
 
 import numpy as np
@@ -89,3 +91,8 @@ def test_mistakes_get_one_line(arguments: dict[str, Any]) -> None:
     with pytest.raises(BenchError) as caught:
         corrupt_batch(**given | arguments)
     assert "\n" not in str(caught.value)
+
+
+def test_the_room_is_imported_without_torch() -> None:
+    code = "import sys, bench.data.corruptions; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -19,7 +19,7 @@ TORCH_FREE = (
     *("bench.protocols", "bench.listing", "bench.progress", "bench.observer", "bench.metrics"),
     *("bench.report.scores", "bench.report.single", "bench.report.frame", "bench.report.tables"),
     *("bench.reported", "bench.report.reported"),
-    *("bench.models.card", "bench.models.hub", "bench.data.cards", "bench.data.corruptions"),
+    *("bench.models.card", "bench.models.hub", "bench.data.cards"),
     *("bench.cost", "bench.cost.records", "bench.cost.table"),
     *("bench.generated", "bench.generated.prompts", "bench.generated.streets"),
 )
