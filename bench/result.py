@@ -35,14 +35,11 @@ class Provenance(Frozen):
     packages: dict[str, str]
     python: str
     platform: str
-    device: str
-    """"cpu" or "cuda"."""
+    device: str  # "cpu" or "cuda"
     device_name: str
     threads: int
-    method_code: str | None = None
-    """Digest of the method's own file."""
-    generated: str | None = None
-    """Checksum over the generated images that were trained on; of one specification, devices may paint differently."""
+    method_code: str | None = None  # digest of the method's own file
+    generated: str | None = None  # checksum over the generated images that were trained on
 
 
 class Reliability(Frozen):

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-import torch.nn.functional as F
 from engine import TinyBackbone, TinyHead, striped, striped_dataset, tiny_recipe
 from lightning_fabric import Fabric
 from PIL import Image
@@ -16,15 +15,10 @@ from test_joint import generated_dataset
 from test_train import StopAt
 from torch import Tensor, nn
 
-from bench.api import CLASSES, Language, Segmenter, UserError, freeze
+from bench.api import Segmenter, freeze
 from bench.data.stream import Joint
-from bench.models.backbones import build_backbone
-from bench.models.card import load_card
-from bench.models.heads import ConfiguredHead
-from bench.spec import HeadConfig
 from bench.train import train
-from methods.clouds import Clouds, CloudsConfig, build
-from methods.clouds.ensemble import Ensemble
+from methods.clouds import Clouds, CloudsConfig
 from methods.clouds.refine import components, draw_points, unite
 
 HEIGHT, WIDTH = 32, 48
@@ -278,50 +272,3 @@ def test_without_generated_images_there_is_no_teacher(tmp_path: Path) -> None:
     assert segmenter.teacher.head is None
     assert segmenter.refiner is None
     assert segmenter.training_state() == {}
-
-
-class Words(Language):
-    """Text embeddings of two classes along two axes; features are projected by taking their first two channels."""
-
-    def logits(self, features: Tensor) -> Tensor:
-        return 4 * F.normalize(features[..., :2], dim=-1)
-
-
-def test_the_ensemble_is_a_geometric_mean() -> None:
-    features = torch.zeros(1, 3, 2, 4)
-    features[0, 0, :, :2] = 1  # the left half speaks for class 0, the right one for class 1
-    features[0, 1, :, 2:] = 1
-    masks = torch.full((1, 3, 2, 4), -1.0)
-    masks[0, 0, :, :2] = masks[0, 1, :, 2:] = 1
-    classes = torch.tensor([[[0.0, 1.0, 0.5], [0.0, 1.0, -3.0], [2.0, 1.0, 0.0]]])
-    found = Ensemble(Words(), 0.4)(classes, masks, [features])
-    own, text = classes[0, :, :2].softmax(-1), torch.tensor([[4.0, 0], [0, 4.0]]).softmax(-1)
-    mixed = own[:2] ** 0.6 * text**0.4
-    mixed = mixed / mixed.sum(-1, keepdim=True)
-    void = classes[0].softmax(-1)[:, 2:]
-    torch.testing.assert_close(found[0, :2], mixed * (1 - void[:2]))
-    torch.testing.assert_close(found[0, 2], classes[0].softmax(-1)[2, :2], msg="an empty mask has no features")
-    torch.testing.assert_close(Ensemble(Words(), 0.0)(classes, masks, [features]), classes.softmax(-1)[..., :2])
-
-
-def test_the_ensemble_needs_a_text_tower_and_masks() -> None:
-    config = CloudsConfig(ensemble=True)
-    with pytest.raises(UserError, match="no text tower"):
-        build(TinyBackbone(), ConfiguredHead(HeadConfig(hidden=32, heads=4), len(CLASSES)), config)
-    with pytest.raises(UserError, match="head that classifies masks"):
-        build(TinyBackbone(), ConfiguredHead(HeadConfig(name="linear"), len(CLASSES)), config)
-
-
-def test_clip_mini_brings_its_language() -> None:
-    backbone = build_backbone(load_card("clip-mini"))
-    head = ConfiguredHead(HeadConfig(hidden=32, heads=4, num_queries=5, loss_points=64), len(CLASSES))
-    torch.manual_seed(0)
-    plain, mixed = (build(backbone, head, CloudsConfig(ensemble=ensemble)).eval() for ensemble in (False, True))
-    mixed.head.load_state_dict(plain.head.state_dict())
-    assert mixed.trainable_names() == plain.trainable_names()
-    assert mixed.state_dict().keys() == plain.state_dict().keys(), "checkpoints hold nothing of it"
-    with torch.no_grad():
-        scores, others = plain.logits(images()), mixed.logits(images())
-    assert scores.shape == others.shape == (2, len(CLASSES), HEIGHT, WIDTH)
-    assert not torch.allclose(scores, others)
-    assert others.isfinite().all()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import sys
 from pathlib import Path
 from typing import Any, get_args
@@ -12,14 +11,12 @@ import torch
 from torch import Tensor
 
 from bench import cli, cli_profile
-from bench.cost import measures, nvml, resident
+from bench.cost import measures, nvml
 from bench.cost import worker as worker_module
-from bench.cost.matrix import Choice, measure_all
+from bench.cost.matrix import Choice
 from bench.cost.measures import Bench, out_of_memory, set_bench, timed
-from bench.cost.profile import profile
 from bench.cost.records import DOES_NOT_FIT, CostReport, Figure, Job, Times, Unavailable
 from bench.cost.worker import work
-from bench.errors import UserError
 from bench.resolve import resolve
 
 FIGURES: tuple[Figure, ...] = get_args(Figure)
@@ -138,42 +135,6 @@ def test_a_training_step_is_measured_and_moves_nothing() -> None:
     assert all(p.grad is not None for p in bench.segmenter.parameters() if p.requires_grad), "it went backward"
 
 
-def grown(megabytes: int) -> tuple[float, str]:
-    """What `_peak` finds of an allocation beside the model, and how it was counted."""
-    bench = set_bench(a_job())
-
-    def work() -> None:
-        torch.ones(megabytes * 1_000_000, dtype=torch.uint8)  # every page is written, then all are given back
-
-    resident.trim()
-    found = measures._peak(bench._replace(baseline=resident.now()), work)
-    own = sum(t.numel() * t.element_size() for t in (*bench.segmenter.parameters(), *bench.segmenter.buffers()))
-    assert found.model_mb == pytest.approx(own / 1e6, rel=0.01)
-    return found.peak_mb - found.model_mb, found.counted
-
-
-def test_the_peak_is_that_of_an_allocation_of_known_size() -> None:
-    # In a process of its own, as it is measured: threads of other tests hold and free memory in this one.
-    with multiprocessing.get_context("spawn").Pool(1, maxtasksperchild=1) as pool:
-        for megabytes in (64, 200):
-            more, counted = pool.apply(grown, (megabytes,))
-            assert more == pytest.approx(megabytes, abs=8)
-            assert counted == "resident set, most since before the first prediction"
-
-
-def test_without_a_reset_the_mark_says_what_it_holds(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    torch.ones(300_000_000, dtype=torch.uint8)
-    monkeypatch.setattr(resident, "_CLEAR", tmp_path / "no" / "clear_refs")
-    assert not resident.reset()
-    mark, now = resident.high_water(False), resident.now()
-    assert mark.counted.endswith("building the model included")
-    assert now is not None
-    assert mark.bytes >= now
-    monkeypatch.setattr(resident, "_STATUS", tmp_path / "status")
-    assert resident.now() is None
-    assert resident.high_water(True).bytes >= 300_000_000
-
-
 @pytest.mark.parametrize(
     ("error", "lack"),
     [
@@ -236,65 +197,8 @@ def test_another_mistake_is_no_lack_of_memory(monkeypatch: pytest.MonkeyPatch) -
         told(a_job(figures=("latency",)))
 
 
-def script(tmp_path: Path, body: str) -> tuple[str, ...]:
-    """A worker of a few lines in place of the real one; it has the figures it is asked for in `asked`."""
-    path = tmp_path / "worker.py"
-    head = "import json, os, signal, sys\nasked = json.loads(sys.stdin.read())['figures']\n"
-    tell = "def tell(**line):\n    print(json.dumps(line), flush=True)\n"
-    path.write_text(head + tell + body, encoding="utf-8")
-    return (sys.executable, str(path))
-
-
-def test_a_process_that_the_system_kills_is_a_result(tmp_path: Path) -> None:
-    body = (
-        "for figure in asked:\n"
-        "    tell(begin=figure)\n"
-        "    if figure in ('latency', 'memory'):\n"
-        "        os.kill(os.getpid(), signal.SIGKILL)\n"
-        "    if figure == 'gflops':\n"
-        "        tell(figure=figure, value=1.5)\n"
-    )
-    found = profile(a_job(train=True), worker=script(tmp_path, body))
-    killed = f"{DOES_NOT_FIT}: the system killed the process (signal 9)"
-    assert (found.missing["latency"], found.missing["memory"]) == (killed, killed)
-    assert found.gflops == 1.5, "what was there before is kept"
-    assert "throughput" not in found.missing, "what comes after is measured in another process"
-    assert not found.failed
-
-
-def test_a_process_that_fails_otherwise_says_how(tmp_path: Path) -> None:
-    body = "tell(begin=asked[0])\nif asked[0] == 'training':\n    raise ValueError('two  words')\n"
-    found = profile(a_job(train=True), worker=script(tmp_path, body))
-    assert found.missing["training"] == "failed: the process ended with status 1: ValueError: two words"
-    assert found.failed
-
-
-def test_only_what_is_asked_for_is_measured(tmp_path: Path) -> None:
-    body = "for figure in asked:\n    tell(figure=figure, value=2.5 if figure == 'gflops' else None)\n"
-    found = profile(a_job(figures=("gflops", "memory")), worker=script(tmp_path, body))
-    assert found.gflops == 2.5
-    assert set(found.missing) == set(FIGURES) - {"gflops", "memory"}
-    assert found.missing["latency"] == "not asked for (--figure)"
-    assert found.missing["training"] == "not asked for (--train)"
-
-
 def test_the_options_name_every_figure() -> None:
     assert cli_profile.FIGURES == FIGURES
-
-
-def test_a_mistake_of_the_user_is_one_line(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"^no attention here$"):
-        profile(a_job(), worker=script(tmp_path, "tell(error='no attention here')"))
-
-
-def test_in_a_matrix_what_cannot_be_built_is_a_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    mine = script(tmp_path, "tell(error='no attention here')")
-    monkeypatch.setattr("bench.cost.matrix.profile", lambda job, observer: profile(job, observer, mine))
-    lengths: list[int] = []
-    reports = measure_all([a_job(), a_job("full")], each=lambda so_far: lengths.append(len(so_far)))
-    assert lengths == [1, 2]
-    assert [set(report.missing) for report in reports] == [set(FIGURES)] * 2
-    assert reports[1].missing["latency"] == "cannot be built: no attention here"
 
 
 def test_every_combination_is_a_job() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -166,8 +167,7 @@ def throughput(bench: Bench) -> Iterator[Rate]:
     best, idle, batch = 0.0, 0, 1
     while batch <= LARGEST_BATCH and idle < 2:
         try:
-            images = bench.images(batch)
-            times = timed(lambda images=images: bench.predict(images), bench.device, seconds / 4, least=3)  # type: ignore[misc]
+            times = timed(partial(bench.predict, bench.images(batch)), bench.device, seconds / 4, least=3)
         except (RuntimeError, MemoryError) as error:
             if (reason := out_of_memory(error)) is None:
                 raise

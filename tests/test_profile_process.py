@@ -1,0 +1,71 @@
+"""Figures are measured in processes of their own: what becomes of one that dies, and of what it has told before."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+from test_profile_cost import FIGURES, a_job
+
+from bench.cost.matrix import measure_all
+from bench.cost.profile import profile
+from bench.cost.records import DOES_NOT_FIT
+from bench.errors import UserError
+
+
+def script(tmp_path: Path, body: str) -> tuple[str, ...]:
+    """A worker of a few lines in place of the real one; it has the figures it is asked for in `asked`."""
+    path = tmp_path / "worker.py"
+    head = "import json, os, signal, sys\nasked = json.loads(sys.stdin.read())['figures']\n"
+    tell = "def tell(**line):\n    print(json.dumps(line), flush=True)\n"
+    path.write_text(head + tell + body, encoding="utf-8")
+    return (sys.executable, str(path))
+
+
+def test_a_process_that_the_system_kills_is_a_result(tmp_path: Path) -> None:
+    body = (
+        "for figure in asked:\n"
+        "    tell(begin=figure)\n"
+        "    if figure in ('latency', 'memory'):\n"
+        "        os.kill(os.getpid(), signal.SIGKILL)\n"
+        "    if figure == 'gflops':\n"
+        "        tell(figure=figure, value=1.5)\n"
+    )
+    found = profile(a_job(train=True), worker=script(tmp_path, body))
+    killed = f"{DOES_NOT_FIT}: the system killed the process (signal 9)"
+    assert (found.missing["latency"], found.missing["memory"]) == (killed, killed)
+    assert found.gflops == 1.5, "what was there before is kept"
+    assert "throughput" not in found.missing, "what comes after is measured in another process"
+    assert not found.failed
+
+
+def test_a_process_that_fails_otherwise_says_how(tmp_path: Path) -> None:
+    body = "tell(begin=asked[0])\nif asked[0] == 'training':\n    raise ValueError('two  words')\n"
+    found = profile(a_job(train=True), worker=script(tmp_path, body))
+    assert found.missing["training"] == "failed: the process ended with status 1: ValueError: two words"
+    assert found.failed
+
+
+def test_only_what_is_asked_for_is_measured(tmp_path: Path) -> None:
+    body = "for figure in asked:\n    tell(figure=figure, value=2.5 if figure == 'gflops' else None)\n"
+    found = profile(a_job(figures=("gflops", "memory")), worker=script(tmp_path, body))
+    assert found.gflops == 2.5
+    assert set(found.missing) == set(FIGURES) - {"gflops", "memory"}
+    assert found.missing["latency"] == "not asked for (--figure)"
+    assert found.missing["training"] == "not asked for (--train)"
+
+
+def test_a_mistake_of_the_user_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"^no attention here$"):
+        profile(a_job(), worker=script(tmp_path, "tell(error='no attention here')"))
+
+
+def test_in_a_matrix_what_cannot_be_built_is_a_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mine = script(tmp_path, "tell(error='no attention here')")
+    monkeypatch.setattr("bench.cost.matrix.profile", lambda job, observer: profile(job, observer, mine))
+    lengths: list[int] = []
+    reports = measure_all([a_job(), a_job("full")], each=lambda so_far: lengths.append(len(so_far)))
+    assert lengths == [1, 2]
+    assert [set(report.missing) for report in reports] == [set(FIGURES)] * 2
+    assert reports[1].missing["latency"] == "cannot be built: no attention here"
