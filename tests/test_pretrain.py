@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from pretraining import goes_on_as_if_it_had_not_stopped
 from torch import Tensor, nn
 
 from bench.data.streets import graph as scene_graph
@@ -57,10 +58,10 @@ def test_steps_move_the_student_and_the_teacher_after_it(make_trainer: Make, tmp
     torch.testing.assert_close(start, weights(trainer.model.student))
     for share in (0.0, 0.5, 0.9):  # before there is a teacher, with it, and near the end
         trainer.seconds = share * trainer.budget
-        appearance_loss, assignment_loss = trainer.one_step()
-        assert np.isfinite([appearance_loss, assignment_loss]).all()
-        assert appearance_loss > 0
-        assert (assignment_loss > 0) == (share > 0)
+        losses = trainer.one_step()
+        assert np.isfinite(list(losses.values())).all()
+        assert losses["appearance"] > 0
+        assert (losses["assignment"] > 0) == (share > 0)
     student, teacher = weights(trainer.model.student), weights(trainer.model.teacher)
     assert torch.isfinite(student).all()
     assert 0 < (teacher - start).norm() < 0.1 * (student - start).norm()
@@ -88,20 +89,7 @@ def test_every_step_and_process_draws_its_own_batch(
 
 
 def test_going_on_from_a_checkpoint_equals_not_having_stopped(make_trainer: Make, tmp_path: Path) -> None:
-    whole = make_trainer(tmp_path)
-    whole.one_step()
-    whole.save()
-    whole.one_step()
-    resumed = make_trainer(tmp_path)
-    resumed.load()
-    torch.manual_seed(99)  # nothing may come from the global generator
-    assert (resumed.step, resumed.seconds) == (1, whole.seconds)
-    resumed.one_step()
-    for name, value in whole.model.state_dict().items():
-        assert torch.equal(resumed.model.state_dict()[name], value), name
-    elsewhere = make_trainer(tmp_path / "empty")
-    elsewhere.load()
-    assert elsewhere.step == 0
+    goes_on_as_if_it_had_not_stopped(make_trainer, tmp_path)
 
 
 def test_what_is_exported_loads_as_a_backbone(
@@ -139,7 +127,7 @@ def test_a_new_schedule_can_start_from_earlier_weights(make_trainer: Make, tmp_p
     for mine, its in zip(later.model.student.backbone.get_submodule("vit").parameters(), kept, strict=True):
         assert torch.equal(mine, its)
     later.seconds = 0.0
-    assert later.one_step()[1] > 0  # features are good enough for the teacher from the first step on
+    assert later.one_step()["assignment"] > 0  # features are good enough for the teacher from the first step on
     later.export()
     card = json.loads((out / f"{NAME}.json").read_text())
     assert card["started_from"] == json.loads((tmp_path / f"{NAME}.json").read_text())
@@ -180,7 +168,7 @@ def test_pre_training_reads_no_labels() -> None:
     assert labels_read("f = render('wild', 1)\nf.label") == ["label", "render in line 1"]
     assert labels_read("frames = map(render, names)") == ["render in line 1"]
     folder = Path(corpus.__file__).parent
-    for name in ("corpus", "objective", "pretrain", "captions", "pairs", "towers", "contrast", "clip"):
+    for name in ("corpus", "objective", "pretrain", "captions", "pairs", "towers", "contrast", "clip", "loop"):
         assert labels_read((folder / f"{name}.py").read_text(encoding="utf-8")) == [], name
     # Captions come from the scene graph, which is made without rendering at all.
     graph = Path(scene_graph.__file__).read_text(encoding="utf-8")
@@ -195,7 +183,7 @@ def test_pre_training_reads_no_labels() -> None:
             if isinstance(f, ast.FunctionDef)
             and any(isinstance(n, ast.Name) and n.id == "linear_probe" for n in ast.walk(f))
         ]
-        assert users == ["probe"], name
+        assert users == ["score"], name
 
 
 def test_muon_does_what_torchs_own_does_in_half_precision() -> None:

@@ -10,24 +10,19 @@ again with the same DIR to go on from the last checkpoint.
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
-import math
-import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
-from torch import Tensor, nn
 
 from bench.data.streets import WORLD_VERSION
 from bench.models.backbones import build_backbone
 from bench.models.card import load_card
 from bench.models.minis import pairs
 from bench.models.minis.contrast import Losses, Model
-from bench.models.minis.muon import Muon
+from bench.models.minis.loop import Training, muon_and_adamw, save_halved, write_record
 from bench.models.minis.probe import linear_probe
 
 NAME = "clip-mini"
@@ -54,125 +49,57 @@ def optimisers(model: Model) -> list[torch.optim.Optimizer]:
     """Muon for the matrices inside the towers' blocks, AdamW for everything else."""
     named = list(model.named_parameters())
     inner = {n for n, p in named if p.ndim == 2 and (".blocks." in n or ".layers.layers." in n)}
-    decay = [p for n, p in named if n not in inner and p.ndim > 1]
-    rest = [p for n, p in named if n not in inner and p.ndim <= 1]
-    weight_decay = RECIPE["weight_decay"]
-    matrices = [{"params": [p for n, p in named if n in inner], "scale": RECIPE["muon_lr_scale"]}]
-    groups = [{"params": decay, "weight_decay": weight_decay}, {"params": rest, "weight_decay": 0.0}]
-    return [Muon(matrices, lr=0.0, weight_decay=weight_decay), torch.optim.AdamW(groups, lr=0.0, betas=(0.9, 0.98))]
+    return muon_and_adamw(named, inner, {n for n, p in named if p.ndim <= 1}, RECIPE)
 
 
-class Trainer:
-    """State of one pre-training; progress is measured in time, which is what one has."""
+class Trainer(Training):
+    """State of one pre-training of clip-mini."""
+
+    kept = ("step", "seconds", "history", "seen")
+    log_every = 25
 
     def __init__(self, out: Path, minutes: float, seed: int, photographs: pairs.Photographs, held: pairs.Photographs):
         torch.manual_seed(seed)
-        self.out, self.budget, self.seed = out, minutes * 60.0, seed
+        self.out, self.seen = out, 0
         self.model = Model(build_backbone(load_card(NAME)), RECIPE["dim"])
-        self.optimisers = optimisers(self.model)
-        self.step, self.seen, self.seconds = 0, 0, 0.0
-        self.history: list[dict[str, float]] = []
+        super().__init__(self.model, optimisers(self.model), RECIPE, out / f"{NAME}.pretrain.pt", minutes, seed)
         self.photographs, self.held = photographs, held
 
-    @property
-    def checkpoint(self) -> Path:
-        return self.out / f"{NAME}.pretrain.pt"
-
-    def save(self) -> None:
-        state = {
-            "model": self.model.state_dict(),
-            "optimisers": [o.state_dict() for o in self.optimisers],
-            "progress": {"step": self.step, "seen": self.seen, "seconds": self.seconds, "history": self.history},
-        }
-        part = self.checkpoint.with_suffix(".part")
-        torch.save(state, part)
-        part.replace(self.checkpoint)
-
-    def load(self) -> None:
-        if self.checkpoint.exists():
-            state = torch.load(self.checkpoint, weights_only=True)
-            self.model.load_state_dict(state["model"])
-            for optimiser, held in zip(self.optimisers, state["optimisers"], strict=True):
-                optimiser.load_state_dict(held)
-            for name, value in state["progress"].items():
-                setattr(self, name, value)
-
-    def one_step(self) -> Losses:
-        """One optimiser step. Everything random in it follows from (seed, step)."""
-        done = min(1.0, self.seconds / self.budget)
+    def one_step(self) -> dict[str, float]:
+        """Losses of the pairs and of the regions."""
+        self.warm_up_and_cool_down()
         height, width = RECIPE["size"]
         rng = np.random.default_rng([self.seed, self.step])
         batch = pairs.draw(self.photographs, RECIPE["batch"], (height, width), rng)
-        lr = RECIPE["lr"] * min(1.0, (self.step + 1) / RECIPE["warmup"]) * 0.5 * (1.0 + math.cos(math.pi * done))
-        for group in (group for optimiser in self.optimisers for group in optimiser.param_groups):
-            group["lr"] = max(lr, 1e-5) * group.get("scale", 1.0)
         with torch.autocast("cpu", torch.bfloat16, enabled=RECIPE["precision"] == "bf16"):
             losses: Losses = self.model(batch)
-        self.model.zero_grad(set_to_none=True)
-        (losses.pair + RECIPE["region_weight"] * losses.region).backward()
-        torch.nn.utils.clip_grad_norm_(self.model.parameters(), RECIPE["clip"])
-        for optimiser in self.optimisers:
-            optimiser.step()
-        self.step += 1
+        self.descend(losses.pair + RECIPE["region_weight"] * losses.region)
         self.seen += RECIPE["batch"]
-        return Losses(*(loss.detach() for loss in losses))
+        return {"pair": float(losses.pair.detach()), "region": float(losses.region.detach())}
 
-    def run(self, probe_every: float, log_every: int = 25) -> None:
-        """Train until the budget is spent, probing and saving every `probe_every` seconds."""
-        next_probe = self.seconds + probe_every
-        totals = np.zeros(2)
-        while self.seconds < self.budget:
-            start = time.perf_counter()
-            totals += [float(loss) for loss in self.one_step()]
-            self.seconds += time.perf_counter() - start
-            if self.step % log_every == 0:
-                pair, region = totals / log_every
-                scale = float(self.model.language.scale)
-                print(f"step {self.step} {self.seconds:.0f} s: pair {pair:.3f} region {region:.3f} scale {scale:.1f}")
-                totals[:] = 0
-            if self.seconds >= next_probe or self.seconds >= self.budget:
-                next_probe += probe_every
-                self.probe()
-
-    def probe(self) -> None:
-        """Note how good the features and the retrieval are, save and export."""
+    def score(self) -> dict[str, float]:
+        """Of the features and of the retrieval."""
         self.model.eval()
         probed, recall = linear_probe(self.model.backbone), retrieval(self.model, self.held)
         self.model.train()
-        row = {"step": self.step, "pairs": self.seen, "seconds": round(self.seconds)}
-        self.history.append(row | {"source_probe_miou": round(probed, 2), "recall_at_1_of_64": round(recall, 2)})
-        print(f"probe: {self.history[-1]}", flush=True)
-        self.save()
-        self.export()
+        return {"pairs": self.seen, "source_probe_miou": probed, "recall_at_1_of_64": recall}
 
     def export(self) -> None:
         """Write both towers in half precision, and the record of how they were made."""
         self.out.mkdir(parents=True, exist_ok=True)
         image, text = self.out / f"{NAME}.safetensors", self.out / f"{NAME}.text.safetensors"
-        save_file(_halved(self.model.backbone.get_submodule("model")), image, {"format": "pt"})
         words = json.dumps(self.model.language.tokenize.words)
-        save_file(_halved(self.model.language), text, {"format": "pt", "vocabulary": words})
-        record = {
-            "name": NAME,
-            "sha256": hashlib.sha256(image.read_bytes()).hexdigest(),
-            "text_sha256": hashlib.sha256(text.read_bytes()).hexdigest(),
-            "seed": self.seed,
-            "recipe": RECIPE,
-            "corpus": f"{RECIPE['streets']} streets of 'wild', {RECIPE['wears']} renders each, captions from their "
+        record = self.record(
+            name=NAME,
+            sha256=save_halved(self.model.backbone.get_submodule("model").state_dict(), image),
+            text_sha256=save_halved(self.model.language.state_dict(), text, vocabulary=words),
+            corpus=f"{RECIPE['streets']} streets of 'wild', {RECIPE['wears']} renders each, captions from their "
             f"scene graphs, world version {WORLD_VERSION}",
-            "pairs_seen": self.seen,
-            "steps": self.step,
-            "seconds": round(self.seconds),
-            "processes": 1,
-            "device": "cpu",
-            "torch": torch.__version__,
-            "probe_history": self.history,
-        }
-        image.with_suffix(".json").write_text(json.dumps(record, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-
-
-def _halved(module: nn.Module) -> dict[str, Tensor]:
-    return {name: tensor.half().contiguous() for name, tensor in module.state_dict().items()}
+            pairs_seen=self.seen,
+            processes=1,
+            probe_history=self.history,
+        )
+        write_record(record, image.with_suffix(".json"))
 
 
 @torch.no_grad()

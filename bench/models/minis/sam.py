@@ -9,22 +9,17 @@ before, the schedule is that of the longer run from there on.
 from __future__ import annotations
 
 import argparse
-import hashlib
-import json
-import math
-import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
 from torch import Tensor
 from transformers import SamModel
 
 from bench.data.streets import WORLD_VERSION
 from bench.models.minis import sam_corpus
-from bench.models.minis.muon import Muon
+from bench.models.minis.loop import Training, muon_and_adamw, save_halved, write_record
 from bench.models.minis.sam_corpus import FIRST_HELD_OUT
 from bench.models.minis.sam_model import TIED, fresh, processor
 from bench.models.minis.sam_objective import Losses, Weights, first_lesson, passes
@@ -61,154 +56,80 @@ HELD_OUT = 40
 def optimisers(model: SamModel) -> list[torch.optim.Optimizer]:
     """Muon for the matrices of the layers, AdamW for everything else."""
     named = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
-    matrices = {n for n, p in named if p.ndim == 2 and (".layers." in n or ".transformer." in n)}
-    rest = [(name, p) for name, p in named if name not in matrices]
-    decay = RECIPE["weight_decay"]
-    plain = {n for n, p in rest if p.ndim != 4 or n == "vision_encoder.pos_embed"}
-    groups: list[dict[str, Any]] = [
-        {"params": [p for n, p in rest if n not in plain]},
-        {"params": [p for n, p in rest if n in plain], "weight_decay": 0.0},
-    ]
-    return [
-        Muon([{"params": [p for n, p in named if n in matrices], "scale": RECIPE["muon_lr_scale"]}], 0.0, decay),
-        torch.optim.AdamW(groups, lr=0.0, betas=(0.9, 0.98), weight_decay=decay),
-    ]
+    inner = {n for n, p in named if p.ndim == 2 and (".layers." in n or ".transformer." in n)}
+    plain = {n for n, p in named if p.ndim != 4 or n == "vision_encoder.pos_embed"}
+    return muon_and_adamw(named, inner, plain, RECIPE)
 
 
-class Trainer:
-    """State of one training; progress is measured in time, which is what one has."""
+class Trainer(Training):
+    """State of one training of sam-mini."""
+
+    kept = ("step", "seconds", "history", "schedules")
 
     def __init__(self, out: Path, minutes: float, seed: int, cache: Path) -> None:
-        self.out, self.budget, self.seed = out, minutes * 60.0, seed
-        self.model = fresh(seed)
-        self.optimisers = optimisers(self.model)
-        self.step, self.seconds = 0, 0.0
-        self.history: list[dict[str, float]] = []
+        self.model, self.out = fresh(seed), out
+        super().__init__(self.model, optimisers(self.model), RECIPE, out / f"{NAME}.pt", minutes, seed)
         self.schedules = [{"from_step": 0, "minutes": minutes}]
         self.frames = sam_corpus.load(0, RECIPE["frames"], cache)
         self.held_out = sam_corpus.load(FIRST_HELD_OUT, HELD_OUT, cache)
 
-    @property
-    def checkpoint(self) -> Path:
-        return self.out / f"{NAME}.pt"
-
-    def save(self) -> None:
-        part = self.checkpoint.with_suffix(".part")
-        state = {
-            "model": self.model.state_dict(),
-            "optimisers": [o.state_dict() for o in self.optimisers],
-            "step": self.step,
-            "seconds": self.seconds,
-            "history": self.history,
-            "schedules": self.schedules,
-        }
-        torch.save(state, part)
-        part.replace(self.checkpoint)
-
     def load(self) -> None:
-        if self.checkpoint.exists():
-            state = torch.load(self.checkpoint, weights_only=True)
-            self.model.load_state_dict(state["model"])
-            for optimiser, held in zip(self.optimisers, state["optimisers"], strict=True):
-                optimiser.load_state_dict(held)
-            self.step, self.seconds, self.history = state["step"], state["seconds"], state["history"]
-            earlier = state["schedules"]
-            again = earlier[-1]["minutes"] == self.schedules[0]["minutes"]
-            self.schedules = earlier if again else [*earlier, self.schedules[0] | {"from_step": self.step}]
+        asked = self.schedules[0]
+        super().load()
+        if self.schedules[-1]["minutes"] != asked["minutes"]:
+            self.schedules.append(asked | {"from_step": self.step})
 
-    def one_step(self) -> tuple[float, ...]:
-        """One optimiser step: losses of the first masks, the predicted qualities and the grouping; best masks' IoU.
-
-        Everything random in it follows from (seed, step).
-        """
+    def one_step(self) -> dict[str, float]:
+        """Losses of the first masks, the predicted qualities and the grouping; best masks' IoU."""
         self.model.train()
+        self.warm_up_and_cool_down()
         rng = np.random.default_rng([self.seed, self.step])
-        done = min(1.0, self.seconds / self.budget)
-        lr = RECIPE["lr"] * min(1.0, (self.step + 1) / RECIPE["warmup"]) * 0.5 * (1.0 + math.cos(math.pi * done))
-        for group in (group for optimiser in self.optimisers for group in optimiser.param_groups):
-            group["lr"] = max(lr, 1e-5) * group.get("scale", 1.0)
         if self.step < RECIPE["ellipses"]:
             losses = first_lesson(self.model, sam_corpus.ellipses(16, rng), Weights(0.0, RECIPE["others"]))
-            return self.update(losses.mask + losses.quality, losses, losses.mask.new_zeros(()))
+            self.descend(losses.mask + losses.quality)
+            return self.report(losses, losses.mask.new_zeros(()))
         batch = sam_corpus.draw(self.frames, RECIPE["images"], RECIPE["prompts"], RECIPE, rng)
-        again = RECIPE["again_every"] if done >= RECIPE["again_from"] else 0
+        again = RECIPE["again_every"] if self.done >= RECIPE["again_from"] else 0
         focal, start, end = RECIPE["focal"]
-        weights = Weights(focal * min(1.0, max(0.0, (done - start) / (end - start))), RECIPE["others"])
-        joined, single = done >= RECIPE["joined_from"], bool(rng.random() < RECIPE["single"])
+        weights = Weights(focal * min(1.0, max(0.0, (self.done - start) / (end - start))), RECIPE["others"])
+        joined, single = self.done >= RECIPE["joined_from"], bool(rng.random() < RECIPE["single"])
         answers = passes(self.model, batch, weights, again, single=single, joined=joined)
         first = answers.first
         loss = first.mask + first.quality + RECIPE["grouping"] * answers.grouping
         if (second := answers.second) is not None:
             loss = loss + (second.mask + second.quality) / again
-        return self.update(loss, first, answers.grouping)
+        self.descend(loss)
+        return self.report(first, answers.grouping)
 
-    def update(self, loss: Tensor, first: Losses, grouping: Tensor) -> tuple[float, ...]:
-        """Step the optimisers, and say what the losses were."""
-        if not bool(loss.isfinite()):
-            raise FloatingPointError(f"the loss of step {self.step} is {float(loss.detach())}")
-        self.model.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.model.parameters(), RECIPE["clip"])
-        for optimiser in self.optimisers:
-            optimiser.step()
-        self.step += 1
-        parts = (first.mask, first.quality, grouping, first.iou)
-        return tuple(float(part.detach()) for part in parts)
+    def report(self, first: Losses, grouping: Tensor) -> dict[str, float]:
+        parts = {"mask": first.mask, "quality": first.quality, "grouping": grouping, "IoU": first.iou}
+        return {name: float(part.detach()) for name, part in parts.items()}
 
-    def run(self, probe_every: float, log_every: int = 20) -> None:
-        """Train until the budget is spent, probing and saving every `probe_every` seconds."""
-        next_probe = self.seconds + probe_every
-        totals = np.zeros(4)
-        while self.seconds < self.budget:
-            start = time.perf_counter()
-            totals += self.one_step()
-            self.seconds += time.perf_counter() - start
-            if self.step % log_every == 0:
-                mask, quality, grouping, iou = totals / log_every
-                print(
-                    f"step {self.step} {self.seconds:.0f} s mask {mask:.4f} quality {quality:.4f} "
-                    f"grouping {grouping:.3f} IoU {iou:.3f}",
-                    flush=True,
-                )
-                totals[:] = 0
-            if self.seconds >= next_probe or self.seconds >= self.budget:
-                next_probe += probe_every
-                self.probe()
-                self.save()
-                self.export()
-
-    def probe(self) -> None:
-        found = score(probe(self.model, self.held_out, crop=True))._asdict()
-        self.history.append({"step": self.step, "seconds": round(self.seconds), **found})
-        print(f"held out: {found}", flush=True)
+    def score(self) -> dict[str, float]:
+        return score(probe(self.model, self.held_out, crop=True))._asdict()
 
     def export(self) -> None:
         """Write the folder in half precision."""
         folder = self.out / NAME
         folder.mkdir(parents=True, exist_ok=True)
         self.model.config.save_pretrained(folder)
-        state = {k: v.half().contiguous() for k, v in self.model.state_dict().items() if k not in TIED}
-        save_file(state, folder / "model.safetensors", {"format": "pt"})
+        state = {name: tensor for name, tensor in self.model.state_dict().items() if name not in TIED}
+        sha256 = save_halved(state, folder / "model.safetensors")
         processor().save_pretrained(folder)
-        card = {
-            "name": NAME,
-            "sha256": hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest(),
-            "seed": self.seed,
-            "recipe": RECIPE,
-            "corpus": f"{RECIPE['frames']} frames of 'wild', world version {WORLD_VERSION}, as class-agnostic regions",
-            "parameters": sum(p.numel() for p in self.model.parameters()),
-            "steps": self.step,
-            "images_seen": (drawn := max(0, self.step - RECIPE["ellipses"]) * RECIPE["images"]),
-            "prompts_seen": drawn * RECIPE["prompts"],
-            "seconds": round(self.seconds),
-            "schedules": self.schedules,
-            "threads": torch.get_num_threads(),
-            "device": "cpu",
-            "torch": torch.__version__,
-            "held_out": f"mean IoU, {HELD_OUT} frames of 'wild' from {FIRST_HELD_OUT} on, middle 64 x 128, 5 points",
-            "history": self.history,
-        }
-        (folder / "provenance.json").write_text(json.dumps(card, indent=1, sort_keys=True) + "\n")
+        drawn = max(0, self.step - RECIPE["ellipses"]) * RECIPE["images"]
+        record = self.record(
+            name=NAME,
+            sha256=sha256,
+            corpus=f"{RECIPE['frames']} frames of 'wild', world version {WORLD_VERSION}, as class-agnostic regions",
+            parameters=sum(p.numel() for p in self.model.parameters()),
+            images_seen=drawn,
+            prompts_seen=drawn * RECIPE["prompts"],
+            schedules=self.schedules,
+            threads=torch.get_num_threads(),
+            held_out=f"mean IoU, {HELD_OUT} frames of 'wild' from {FIRST_HELD_OUT} on, middle 64 x 128, 5 points",
+            history=self.history,
+        )
+        write_record(record, folder / "provenance.json")
 
 
 def main() -> None:
