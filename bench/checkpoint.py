@@ -19,7 +19,8 @@ from torch import Tensor
 
 from bench.api import Segmenter
 from bench.errors import DamagedFile, PrerequisiteError, UserError
-from bench.result import CurvePoint, write_atomically
+from bench.result import CurvePoint
+from bench.writing import write_atomically
 
 
 class Progress(BaseModel):

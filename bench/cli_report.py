@@ -13,7 +13,7 @@ from bench.console import warn
 from bench.errors import UserError
 
 if TYPE_CHECKING:
-    from bench.result import RunResult
+    from bench.report.scored import Scored
 
 
 def add_to(app: typer.Typer) -> None:
@@ -30,12 +30,12 @@ def report(
     curves: Annotated[Path | None, typer.Option(help="Picture of mIoU against severity.")] = None,
 ) -> None:
     """Make leaderboard.md and leaderboard.csv from the result files."""
+    from bench.report.scored import read_scored
     from bench.report.tables import write_leaderboard
-    from bench.result import load_all
 
     if not results.is_dir():
         raise UserError(f"there is no folder {results}")
-    loaded = load_all(results, per_image=True)
+    loaded = read_scored(results, per_image=strict)
     problems, published = loaded.problems, None
     if reported:
         from bench.report.reported import published as to_rows
@@ -44,24 +44,24 @@ def report(
         figures = load_reported()
         problems, published = problems + figures.problems, to_rows(figures)
     warn(problems)
-    if not loaded.results and published is None:
+    if not loaded.scored and published is None:
         raise UserError(
             f"no result files below {results}: make one with `{PROGRAM} run --method rein --backbone eva02`"
         )
-    for path in write_leaderboard(loaded.results, results, published, reference):
+    for path in write_leaderboard(loaded.scored, results, published, reference):
         print(path)
-    _pictures(loaded.results, heatmap, curves)
+    _pictures(loaded.scored, heatmap, curves)
     if strict and problems:
         raise typer.Exit(1)
 
 
-def _pictures(results: list[RunResult], heatmap: Path | None, curves: Path | None) -> None:
+def _pictures(scored: list[Scored], heatmap: Path | None, curves: Path | None) -> None:
     if heatmap is None and curves is None:
         return
     from bench.report.plots import draw_curves, draw_heatmap
-    from bench.report.tables import series
+    from bench.report.series import series
 
-    rows = series(results)
+    rows = series(scored)
     for draw, path in ((draw_heatmap, heatmap), (draw_curves, curves)):
         for picture in draw(rows, path) if path is not None else ():
             print(picture)

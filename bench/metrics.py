@@ -79,12 +79,11 @@ def _outside(what: str, ids: _Integers, truth: _Integers, classes: int) -> Value
 
 
 def iou(conf: npt.ArrayLike) -> FloatArray:
-    """IoU per class, (classes,): nan for a class that does not occur in the ground truth."""
+    """IoU per class, (..., classes, classes) -> (..., classes): nan for a class that does not occur in the truth."""
     matrix = np.asarray(conf, dtype=np.int64)
-    hits = np.diag(matrix).astype(np.float64)
-    truth, predicted = matrix.sum(axis=1), matrix.sum(axis=0)
-    union = truth + predicted - np.diag(matrix)
-    return np.where(truth > 0, hits / np.maximum(union, 1), np.nan)
+    hits = np.diagonal(matrix, axis1=-2, axis2=-1)
+    truth, predicted = matrix.sum(axis=-1), matrix.sum(axis=-2)
+    return np.where(truth > 0, hits / np.maximum(truth + predicted - hits, 1), np.nan)
 
 
 def miou(conf: npt.ArrayLike, classes: Sequence[int] | None = None) -> float:
@@ -93,8 +92,15 @@ def miou(conf: npt.ArrayLike, classes: Sequence[int] | None = None) -> float:
     `classes` restricts the mean, not the counting: pixels of the other classes still make false positives, and
     predictions of them misses. So scores of a model with 19 classes are given on SYNTHIA's 16 and 13.
     """
-    found = iou(conf)
-    return _mean(found if classes is None else found[list(classes)])
+    return float(mean_present(iou(conf), classes))
+
+
+def mean_present(values: FloatArray, classes: Sequence[int] | None = None) -> FloatArray:
+    """Mean over those of the last axis that are not nan, (..., classes) -> (...); nan where there are none."""
+    chosen = values if classes is None else values[..., list(classes)]
+    there = ~np.isnan(chosen)
+    sums, counts = np.where(there, chosen, 0.0).sum(axis=-1), there.sum(axis=-1)
+    return np.asarray(np.where(counts > 0, sums / np.maximum(counts, 1), np.nan))
 
 
 def pixel_accuracy(conf: npt.ArrayLike) -> float:
@@ -109,7 +115,7 @@ def mean_accuracy(conf: npt.ArrayLike) -> float:
     matrix = np.asarray(conf, dtype=np.int64)
     truth = matrix.sum(axis=1)
     recall = np.where(truth > 0, np.diag(matrix) / np.maximum(truth, 1), np.nan)
-    return _mean(recall)
+    return float(mean_present(recall))
 
 
 def ece(bins: npt.ArrayLike) -> float:
@@ -118,9 +124,14 @@ def ece(bins: npt.ArrayLike) -> float:
     `bins` (n, 3): pixels, sum of their confidences, how many are right. nan without pixels. Guo et al. (arXiv
     1706.04599), equation 3.
     """
-    counts = np.asarray(bins, dtype=np.float64)
-    total = counts[:, 0].sum()
-    return float(np.abs(counts[:, 2] - counts[:, 1]).sum() / total) if total else float("nan")
+    return float(eces(np.asarray(bins, dtype=np.float64)))
+
+
+def eces(bins: FloatArray) -> FloatArray:
+    """`ece` of many sets at once, (..., n, 3) -> (...)."""
+    total = bins[..., 0].sum(axis=-1)
+    apart = np.abs(bins[..., 2] - bins[..., 1]).sum(axis=-1)
+    return np.asarray(np.where(total > 0, apart / np.maximum(total, 1), np.nan))
 
 
 def nll(total: float, pixels: int) -> float:
@@ -193,11 +204,6 @@ def summarise(targets: Mapping[str, tuple[str, float]]) -> dict[str, float | Non
         "corruption_mean": _plain_mean(groups["corruption"]),
         "reliability_mean": _plain_mean(groups["reliability"]),
     }
-
-
-def _mean(values: FloatArray) -> float:
-    present = values[~np.isnan(values)]
-    return float(present.mean()) if present.size else float("nan")
 
 
 def _plain_mean(scores: list[float]) -> float | None:

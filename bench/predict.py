@@ -28,8 +28,8 @@ from bench.errors import DamagedFile, PrerequisiteError, UserError
 from bench.inference import layout, predict_logits
 from bench.observer import Observer, Silent
 from bench.protocols import load_protocol
-from bench.result import write_atomically
 from bench.spec import RunSpec, View
+from bench.writing import write_atomically
 
 Image = npt.NDArray[np.uint8]
 Ids = Literal["train-ids", "cityscapes-ids"]

@@ -7,23 +7,28 @@ file or the new one, never half of one. The .npz goes first, so it always holds 
 from __future__ import annotations
 
 import contextlib
-import json
 import logging
 import os
 import tempfile
-from collections.abc import Callable, Mapping
-from operator import methodcaller
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import chain
+from operator import itemgetter, methodcaller
 from pathlib import Path
-from typing import Any, BinaryIO, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, ValidationInfo, model_validator
 
 from bench.errors import DamagedFile, PrerequisiteError, what_is_wrong
+from bench.per_image import PerImage, check_contents, per_image_path, read_per_image
 from bench.spec import Frozen, Group, RunSpec, spec_hash
+from bench.writing import encode, write_atomically
 
 SCHEMA_VERSION: Literal[2] = 2
+_PIXELS = itemgetter(0)
+"""Of a bin of confidence."""
 
 
 class Provenance(Frozen):
@@ -111,7 +116,7 @@ class RunResult(Frozen):
     seconds: Seconds = Seconds()
 
     @model_validator(mode="after")
-    def _hold(self) -> RunResult:
+    def _hold(self, info: ValidationInfo) -> RunResult:
         if self.spec_hash != spec_hash(self.spec):
             raise ValueError("spec_hash is not the hash of the spec")
         wanted = {target.name for target in self.spec.targets}
@@ -119,14 +124,44 @@ class RunResult(Frozen):
             raise ValueError(f"target {unknown[0]!r} is not in the spec")
         if self.state == "complete" and (set(self.targets) != wanted or self.cost is None):
             raise ValueError("state is complete, but a target or the cost is missing")
-        for name, target in self.targets.items():
-            if any(len(row) != len(target.confusion) for row in target.confusion):
-                raise ValueError(f"the confusion matrix of {name!r} is not square")
-            if any(count < 0 for row in target.confusion for count in row):
-                raise ValueError(f"the confusion matrix of {name!r} has a negative count")
-            if sum(pixels for pixels, _, _ in target.reliability.bins) != sum(map(sum, target.confusion)):
+        counts = stacked(self.targets)
+        for name, target, pixels in zip(self.targets, self.targets.values(), counts.sum(axis=(1, 2)), strict=True):
+            if sum(map(_PIXELS, target.reliability.bins)) != pixels:
                 raise ValueError(f"the bins of {name!r} hold other pixels than its confusion matrix")
+        if isinstance(info.context, Matrices):
+            info.context.of = counts
         return self
+
+
+@dataclass
+class Matrices:
+    """A place for the matrices of a result that is being checked: given to `read_result`, they are not made twice."""
+
+    of: npt.NDArray[np.int64] | None = None
+    """(targets, classes, classes), in the file's order."""
+
+
+def stacked(targets: Mapping[str, TargetResult]) -> npt.NDArray[np.int64]:
+    """The confusion matrices of all targets, (targets, classes, classes), in their order.
+
+    Raises ValueError for matrices that are not square, not of one size, or have a count that is negative or no int64.
+    """
+    classes = len(next(iter(targets.values())).confusion) if targets else 0
+    for name, target in targets.items():
+        if set(map(len, target.confusion)) - {len(target.confusion)}:
+            raise ValueError(f"the confusion matrix of {name!r} is not square")
+        if len(target.confusion) != classes:
+            raise ValueError(f"the confusion matrix of {name!r} is not of {classes} classes, as the first is")
+    rows = chain.from_iterable(target.confusion for target in targets.values())
+    try:  # half the time of `np.array`, which looks for the shape first
+        flat = np.fromiter(chain.from_iterable(rows), dtype=np.int64, count=len(targets) * classes**2)
+    except OverflowError:
+        raise ValueError("a confusion matrix has a count beyond 64 bits") from None
+    counts = flat.reshape(len(targets), classes, classes)
+    if flat.size and flat.min() < 0:
+        where = int(counts.min(axis=(1, 2)).argmin())
+        raise ValueError(f"the confusion matrix of {list(targets)[where]!r} has a negative count")
+    return counts
 
 
 class Loaded(NamedTuple):
@@ -137,19 +172,10 @@ class Loaded(NamedTuple):
     problems: list[DamagedFile]
 
 
-PerImage = Mapping[str, npt.NDArray[np.integer[Any]]]
-"""Target -> (images, classes, classes) counts."""
-
-
-def result_path(spec: RunSpec, root: Path) -> Path:
-    """``<root>/<protocol>/<backbone>/<method>/<spec12>-s<seed>.json``."""
+def result_path(spec: RunSpec, root: Path, known_hash: str | None = None) -> Path:
+    """``<root>/<protocol>/<backbone>/<method>/<spec12>-s<seed>.json``; `known_hash` is the spec's, if at hand."""
     folder = root / spec.protocol / spec.backbone.replace("/", "--").replace(":", "-") / spec.method.replace("/", "--")
-    return folder / f"{spec_hash(spec)[:12]}-s{spec.seed}.json"
-
-
-def per_image_path(path: Path) -> Path:
-    """The .npz beside a result file."""
-    return path.with_suffix(".npz")
+    return folder / f"{(known_hash or spec_hash(spec))[:12]}-s{spec.seed}.json"
 
 
 def require_writable(root: Path) -> None:
@@ -211,45 +237,12 @@ def write_result(result: RunResult, path: Path, per_image: PerImage) -> None:
         raise PrerequisiteError(f"cannot save {path}: {error.strerror or error}") from error
 
 
-def write_atomically(path: Path, fill: Callable[[BinaryIO], object]) -> None:
-    """Fill a temporary file beside ``path``, sync it to disk, rename it over ``path``. Raises OSError."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            fill(stream)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.chmod(name, 0o644)  # mkstemp makes 0600: a result is there to be shared
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-
-
-def read_result(path: Path) -> RunResult:
+def read_result(path: Path, matrices: Matrices | None = None) -> RunResult:
     """Read and check one result file. Raises DamagedFile (FileNotFoundError if there is none)."""
     try:
-        return RunResult.model_validate_json(path.read_bytes())
+        return RunResult.model_validate_json(path.read_bytes(), context=matrices)
     except ValidationError as error:
         raise DamagedFile(path, what_is_wrong(error)) from error
-
-
-def read_per_image(path: Path, result: RunResult) -> dict[str, npt.NDArray[np.int32]]:
-    """Per-image confusions of ``result`` (whose JSON is ``path``), (images, classes, classes) each.
-
-    Raises DamagedFile when they are missing, unreadable, or do not add up to the result's matrices.
-    """
-    source = per_image_path(path)
-    try:
-        with np.load(source, allow_pickle=False) as archive:
-            arrays = {name: np.asarray(archive[name], dtype=np.int32) for name in result.targets}
-    except Exception as error:  # numpy and zipfile raise half a dozen kinds for a broken archive
-        raise DamagedFile(source, f"{type(error).__name__}: {error}") from error
-    for name, target in result.targets.items():
-        total = arrays[name].sum(axis=0, dtype=np.int64)
-        if len(arrays[name]) != target.images or not np.array_equal(total, np.array(target.confusion)):
-            raise DamagedFile(source, f"{name!r} does not add up to the matrix in {path.name}")
-    return arrays
 
 
 def set_aside(path: Path) -> Path:
@@ -263,37 +256,40 @@ def set_aside(path: Path) -> Path:
 
 
 def load_all(root: Path, *, per_image: bool = False) -> Loaded:
-    """Every result file below ``root``, and the files that cannot be trusted.
+    """Every result file below ``root``, and the files that cannot be trusted: `each_result`, all in memory."""
+    results: list[RunResult] = []
+    problems: list[DamagedFile] = []
+    for found in each_result(root, per_image=per_image):
+        if isinstance(found, DamagedFile):
+            problems.append(found)
+        else:
+            results.append(found)
+    return Loaded(results, problems)
 
-    Also a file whose path does not match its content is a problem: it would be counted twice, or missed. With
-    `per_image` the counts of images must add up, too, where they are there.
+
+def each_result(
+    root: Path, *, per_image: bool = False, matrices: Matrices | None = None
+) -> Iterator[RunResult | DamagedFile]:
+    """One after the other, the result files below ``root`` and what is wrong with those that cannot be trusted.
+
+    Also a file whose path does not match its content is a problem: it would be counted twice, or missed. So is an
+    archive of single images' counts that is cut off or lacks a target; with `per_image` they must add up, too. Each
+    result's matrices are left in `matrices`.
     """
-    results, problems = [], []
     for path in sorted(root.rglob("*.json")):
         if any(part.startswith(".") for part in path.relative_to(root).parts):
             continue
         try:
-            result = read_result(path)
-            if path != result_path(result.spec, root):
+            result = read_result(path, matrices)
+            if path != result_path(result.spec, root, result.spec_hash):
                 raise DamagedFile(path, f"its content belongs at {result_path(result.spec, root)}")
-            if per_image and per_image_path(path).exists():
-                read_per_image(path, result)
+            if per_image_path(path).exists():
+                check_contents(path, result)
+                if per_image:
+                    read_per_image(path, result)
         except DamagedFile as error:
-            problems.append(error)
+            yield error
         except OSError as error:
-            problems.append(DamagedFile(path, error.strerror or str(error)))
+            yield DamagedFile(path, error.strerror or str(error))
         else:
-            results.append(result)
-    return Loaded(results, problems)
-
-
-def encode(value: Any, indent: str = "") -> str:
-    """JSON with sorted keys that diffs well and stays small: nested dicts indented, flat lists on one line."""
-    inner = indent + " "
-    if isinstance(value, dict) and value:
-        lines = [f"{inner}{json.dumps(key)}: {encode(value[key], inner)}" for key in sorted(value)]
-        return "{\n" + ",\n".join(lines) + f"\n{indent}}}"
-    if isinstance(value, list) and any(isinstance(item, dict | list) for item in value):
-        lines = [inner + json.dumps(item, sort_keys=True, separators=(",", ":"), allow_nan=False) for item in value]
-        return "[\n" + ",\n".join(lines) + f"\n{indent}]"
-    return json.dumps(value, separators=(",", ":"), allow_nan=False)
+            yield result

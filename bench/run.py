@@ -22,6 +22,7 @@ from bench.evaluate import evaluate, prefetch
 from bench.joint import open_joint
 from bench.models.build import build_segmenter
 from bench.observer import Observer, Silent
+from bench.per_image import read_per_image
 from bench.profile import measure
 from bench.registry import METHODS
 from bench.resolve import departures
@@ -30,7 +31,6 @@ from bench.result import (
     RunResult,
     Seconds,
     announce,
-    read_per_image,
     read_result,
     require_writable,
     result_path,

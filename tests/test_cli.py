@@ -14,7 +14,8 @@ import pytest
 
 from bench import cli
 from bench.errors import DamagedFile
-from bench.result import announce, per_image_path, result_path, write_result
+from bench.per_image import per_image_path
+from bench.result import announce, result_path, write_result
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench.errors import UserError
+from bench.cli import main
+from bench.errors import DamagedFile, UserError
 from bench.protocols.corruptions import COMMON, Corrupted, corrupted
 from bench.report import corruptions as report
 from bench.report.scores import scores
@@ -120,8 +121,6 @@ def test_the_clean_score_of_the_first_images_is_read_from_the_counts_beside_the_
     ("east", "target"),
     [
         ([[[70, 20], [5, 5]], [[50, 60], [-5, -5]]], {}),  # other pixels of each class than the fog's
-        ([[[80, 20], [0, 0]], [[40, 61], [0, 0]]], {}),  # not the result's counts
-        ([[[80, 20], [0, 0]], [[20, 30], [0, 0]], [[20, 30], [0, 0]]], {}),  # nor its number of images
         (ONE_BY_ONE["east"], {"dataset": "toy-west"}),
         (ONE_BY_ONE["east"], {"view": View(halve=True)}),
     ],
@@ -137,6 +136,25 @@ def test_other_images_are_no_measure_of_what_is_lost(
     found = report.sweep(result, scores(result), path)
     assert found is not None
     assert (found.clean, found.drop) == (None, None)
+
+
+@pytest.mark.parametrize(
+    "east",
+    [
+        [[[80, 20], [0, 0]], [[40, 61], [0, 0]]],  # not the result's counts
+        [[[80, 20], [0, 0]], [[20, 30], [0, 0]], [[20, 30], [0, 0]]],  # nor its number of images
+    ],
+)
+def test_counts_of_another_run_are_named(east: Any, part_sweep: RunResult, tmp_path: Path, capsys) -> None:
+    from bench.report.single import document
+
+    path = saved(part_sweep, tmp_path, ONE_BY_ONE | {"east": east})
+    with pytest.raises(DamagedFile, match="'east' does not add up"):
+        report.sweep(part_sweep, scores(part_sweep), path)
+    assert document(part_sweep, path)["corruptions"]["drop"] is None, "the run itself is still shown"
+    for options, status in (([], 0), (["--strict"], 1)):
+        assert main(["report", "--results", str(tmp_path), *options]) == status
+        assert f"damaged file {path.with_suffix('.npz')}: 'east' does not add up" in capsys.readouterr().err
 
 
 def test_sweeps_of_other_corruptions_are_told_apart_and_not_ranked_together(

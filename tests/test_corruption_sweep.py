@@ -100,7 +100,7 @@ def test_a_sweep_decodes_once_and_goes_on_where_it_stopped(
     partial = swept.model_copy(
         update={"state": "partial", "cost": None, "targets": {name: swept.targets[name] for name in done}}
     )
-    from bench.result import read_per_image
+    from bench.per_image import read_per_image
 
     write_result(partial, path, {name: counts for name, counts in read_per_image(path, swept).items() if name in done})
     from bench import run as running

@@ -20,7 +20,7 @@ from bench.data.convert import halve, has_copy
 from bench.data.layouts import locate, require_usable
 from bench.data.reader import open_dataset
 from bench.errors import BenchError, DamagedFile, DatasetNotFound, UnknownName, UserError
-from bench.report.frame import series_of
+from bench.report.scored import series_of
 from bench.report.scores import scores
 from bench.report.single import document, render
 from bench.report.tables import markdown, series

@@ -9,19 +9,17 @@ import numpy as np
 import pytest
 
 from bench.errors import DamagedFile, PrerequisiteError
+from bench.per_image import per_image_path, read_per_image
 from bench.result import (
-    encode,
     load_all,
-    per_image_path,
-    read_per_image,
     read_result,
     require_writable,
     result_path,
     set_aside,
-    write_atomically,
     write_result,
 )
 from bench.spec import Target, spec_hash
+from bench.writing import encode, write_atomically
 
 
 @pytest.fixture

@@ -20,7 +20,8 @@ from bench import run as running
 from bench.checkpoint import read_progress
 from bench.errors import DamagedFile, PrerequisiteError, UserError
 from bench.observer import Silent
-from bench.result import RunResult, read_per_image, read_result, result_path, unfinished
+from bench.per_image import read_per_image
+from bench.result import RunResult, read_result, result_path, unfinished
 from bench.run import make_fabric, run
 from bench.trained import weights_path
 

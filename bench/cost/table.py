@@ -16,7 +16,7 @@ from rich.table import Table
 
 from bench.cost.records import DOES_NOT_FIT, CostReport, Figure, Memory, Times
 from bench.errors import PrerequisiteError
-from bench.result import encode, write_atomically
+from bench.writing import encode, write_atomically
 
 CSV_NAME, JSON_NAME = "cost.csv", "cost.json"
 WIDTH = 180

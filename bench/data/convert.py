@@ -29,7 +29,7 @@ from bench.data.tables import load_table
 from bench.data.views import half
 from bench.errors import PrerequisiteError, UserError
 from bench.observer import Observer, Silent
-from bench.result import write_atomically
+from bench.writing import write_atomically
 
 COMPLETE = "complete.json"
 """Written last: what the copy is of."""

@@ -22,7 +22,7 @@ from bench.data.stream import default_workers
 from bench.errors import DamagedFile, PrerequisiteError, UserError
 from bench.observer import Observer, Silent
 from bench.protocols.corruptions import VERSION, Corrupted
-from bench.result import write_atomically
+from bench.writing import write_atomically
 
 ROUNDS = 3
 STAMP = "corrupted.json"

@@ -30,7 +30,7 @@ from bench.errors import DamagedFile, PrerequisiteError, UserError, what_is_wron
 from bench.generated.identity import digest, settings
 from bench.generated.prompts import prompts_of
 from bench.observer import Observer, Silent
-from bench.result import write_atomically
+from bench.writing import write_atomically
 
 if TYPE_CHECKING:
     import torch

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from bench.protocols.corruptions import COMMON, GROUPS, ICE, SEVERITIES
 from bench.report.same_images import first_counts, images_of, is_beginning
-from bench.report.scores import Scores, miou_percent
+from bench.report.scores import Measures, Scores, miou_percent
 from bench.result import RunResult
 from bench.spec import Target
 
@@ -36,18 +36,18 @@ class Sweep(NamedTuple):
     """How much of the clean mIoU is lost on average, over all that was scored."""
 
 
-def sweep(result: RunResult, found: Scores, path: Path | None = None) -> Sweep | None:
+def sweep(result: RunResult, found: Scores | Measures, path: Path | None = None) -> Sweep | None:
     """The corruptions that a run has scores of; None where there are none.
 
     `path` is the result's file, if it has one: where only the first images of a set were corrupted, what they score
-    clean is read from the counts beside it.
+    clean is read from the counts beside it. Raises DamagedFile where these are there and are not the result's.
     """
     grid: Grid = {}
-    swept = []
+    swept, mious = [], found.mious
     for target in result.spec.targets:
-        score = found.targets.get(target.name)
-        if target.corruption and target.severity and score is not None and score.miou is not None:
-            grid.setdefault(target.corruption, {})[target.severity] = score.miou
+        score = mious.get(target.name)
+        if target.corruption and target.severity and score is not None:
+            grid.setdefault(target.corruption, {})[target.severity] = score
             swept.append(target)
     if not grid:
         return None
@@ -64,16 +64,17 @@ def sweep(result: RunResult, found: Scores, path: Path | None = None) -> Sweep |
     )
 
 
-def _clean(result: RunResult, found: Scores, swept: Sequence[Target], path: Path | None) -> float | None:
+def _clean(result: RunResult, found: Scores | Measures, swept: Sequence[Target], path: Path | None) -> float | None:
     """mIoU in percent on the images of all these corrupted targets as they are; None where that is not known."""
     corrupted = {images_of(result, target) for target in swept}
     if len(corrupted) != 1:
         return None
     (mine,) = corrupted
-    scored = [t for t in result.spec.targets if t.corruption is None and t.name in found.targets]
+    mious = found.mious
+    scored = [t for t in result.spec.targets if t.corruption is None and t.name in mious]
     same = [t.name for t in scored if images_of(result, t)[:2] == mine[:2]]
     if len(same) == 1:
-        return found.targets[same[0]].miou
+        return mious[same[0]]
     more = [t.name for t in scored if is_beginning(mine, images_of(result, t))]
     if same or len(more) != 1 or path is None:
         return None

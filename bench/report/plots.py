@@ -15,8 +15,8 @@ from matplotlib.figure import Figure
 from bench.errors import PrerequisiteError, UserError
 from bench.protocols.corruptions import KNOWN
 from bench.report.frame import TARGET
+from bench.report.series import Series
 from bench.report.single import backbone_title
-from bench.report.tables import Series
 
 SUFFIXES = (".png", ".svg", ".pdf")
 

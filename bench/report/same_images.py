@@ -12,7 +12,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from bench.result import RunResult, per_image_path
+from bench.per_image import per_image_path, read_per_image
+from bench.result import RunResult
 from bench.spec import Target, View
 
 
@@ -42,16 +43,13 @@ def first_counts(result: RunResult, clean: str, corrupted: str, path: Path) -> n
     """The confusion matrix of target `clean` on the images of target `corrupted` alone, which are its first.
 
     `path` is the result's JSON; the arrays beside it are opened here, and only this one read. None where they are not
-    there or are not this result's, or where the images show other pixels of each class than the corrupted ones.
+    there, or where the images show other pixels of each class than the corrupted ones. Raises DamagedFile for counts
+    that are not this result's.
     """
-    whole, part = result.targets[clean], result.targets[corrupted]
-    try:
-        with np.load(per_image_path(path), allow_pickle=False) as archive:
-            counts = np.asarray(archive[clean], dtype=np.int64)
-    except Exception:  # numpy and zipfile raise half a dozen kinds; `load_all` names a damaged file
+    if not per_image_path(path).exists():
         return None
-    if len(counts) != whole.images or not np.array_equal(counts.sum(axis=0), np.array(whole.confusion)):
-        return None
-    first = np.asarray(counts[: part.images].sum(axis=0))
+    part = result.targets[corrupted]
+    counts = read_per_image(path, result, [clean])[clean]
+    first = counts[: part.images].sum(axis=0, dtype=np.int64)
     truth = np.array(part.confusion).sum(axis=1)  # corrupting changes no label
     return first if np.array_equal(first.sum(axis=1), truth) else None

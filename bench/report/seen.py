@@ -18,11 +18,11 @@ def seen(spec: RunSpec) -> dict[str, Seen]:
     known = spec.backbone != NO_BACKBONE and spec.backbone in backbone_cards.names()
     card = backbone_cards.load_card(spec.backbone) if known else None
     there = set(cards.names())
-    found: dict[str, Seen] = {}
-    for target in spec.targets:
-        family = cards.load_card(target.dataset).family if target.dataset in there else ""
-        found[target.name] = card.was_seen(family) if card is not None and family else "unknown"
-    return found
+    of_data: dict[str, Seen] = {}
+    for dataset in {target.dataset for target in spec.targets}:
+        family = cards.load_card(dataset).family if card is not None and dataset in there else ""
+        of_data[dataset] = card.was_seen(family) if card is not None and family else "unknown"
+    return {target.name: of_data[target.dataset] for target in spec.targets}
 
 
 def in_short(spec: RunSpec) -> str:

@@ -9,6 +9,7 @@ from rich.console import Group as Stack
 from rich.console import RenderableType
 from rich.table import Table
 
+from bench.errors import DamagedFile
 from bench.report import corruptions
 from bench.report.scores import SUMMARY, Scores, TargetScore, scores
 from bench.report.seen import seen
@@ -57,7 +58,7 @@ def document(result: RunResult, path: Path) -> dict[str, Any]:
         "targets": {name: _plain(target) for name, target in found.targets.items()},
         "seen_in_pretraining": seen(result.spec),
         "track": describe(result.spec),
-        "corruptions": swept._asdict() if (swept := corruptions.sweep(result, found, path)) else None,
+        "corruptions": swept._asdict() if (swept := _sweep(result, found, path)) else None,
         "summary": found.summary,
         "cost": result.cost.model_dump(mode="json") if result.cost else None,
         "seconds": result.seconds.model_dump(mode="json"),
@@ -74,7 +75,7 @@ def render(result: RunResult, path: Path | None = None) -> RenderableType:
     classes = "" if spec.classes == "cityscapes-19" else f" over the classes of {spec.classes}"
     answers = set(seen(spec).values())
     before = f" In pre-training: {answers.pop()}." if len(answers) == 1 else ""
-    swept = corruptions.sweep(result, found, path)
+    swept = _sweep(result, found, path)
     several = swept is not None and len({s for row in swept.grid.values() for s in row}) > 1
     parts: list[RenderableType] = [f"{title} (mIoU in percent{classes})", f"{describe(spec)}{before}"]
     parts.append(_targets(result, found, several))
@@ -115,6 +116,14 @@ def _targets(result: RunResult, found: Scores, swept: bool) -> Table:
         if found.summary[key] is not None:
             table.add_row(SUMMARY_TITLES[key], "", "", _number(found.summary[key]), style="bold")
     return table
+
+
+def _sweep(result: RunResult, found: Scores, path: Path | None) -> corruptions.Sweep | None:
+    """A run is shown also where the counts beside it are damaged: without what follows from them."""
+    try:
+        return corruptions.sweep(result, found, path)
+    except DamagedFile:
+        return corruptions.sweep(result, found)
 
 
 def _plain(target: TargetScore) -> dict[str, Any]:

@@ -6,21 +6,20 @@ import csv
 import io
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from operator import methodcaller
 from pathlib import Path
-from typing import NamedTuple
-
-import pandas as pd
 
 from bench.errors import PrerequisiteError, UnknownName, UserError
 from bench.report import reported
-from bench.report.corruptions import FIGURES, Grid, mean_grid, pairs, relative
-from bench.report.frame import TARGET, targets_of, to_frame
+from bench.report.corruptions import FIGURES, Grid, pairs, relative
+from bench.report.frame import TARGET, targets_of
+from bench.report.scored import Scored, score_all
 from bench.report.scores import SUMMARY
+from bench.report.series import KEYS, Series, Stat, series
 from bench.report.single import COST, backbone_title
-from bench.report.tracks import describe
-from bench.result import RunResult, write_atomically
+from bench.result import RunResult
+from bench.writing import write_atomically
 
 INTRODUCTION = """\
 # Leaderboard
@@ -33,42 +32,14 @@ training crop's size on the device named.
 """
 
 
-class Stat(NamedTuple):
-    """Mean and sample standard deviation over seeds; NaN where there is none."""
-
-    mean: float
-    std: float
-
-
-class Series(NamedTuple):
-    """One row: the repetitions of one spec over seeds."""
-
-    keys: dict[str, str]
-    """protocol, track, backbone, method, variant, weights."""
-    seeds: int
-    stats: dict[str, Stat]
-    devices: tuple[str, ...]
-    latency: dict[str, float]
-    """Device -> mean latency in ms: never averaged over devices."""
-    seen: str
-    """Which targets the backbone's pre-training saw."""
-    trained_on: bool
-    """Whether the source's score is one on images that are trained on."""
-    grid: Grid
-    """Of its corruptions."""
-
-
 RELATIVE = "corruption_error_relative_to_"
 SHOWN = ("unseen", "weather", "reliability")
 """The groups whose targets have columns of their own."""
-RANKED_BY = ("unseen_mean", "weather_mean", "corruption_mean", "reliability_mean")
-"""The first that a protocol has."""
 SEEN = "seen in pre-training"
-KEYS = ("protocol", "track", "backbone", "method", "variant", "weights")
 
 
 def write_leaderboard(
-    results: Sequence[RunResult],
+    results: Iterable[RunResult | Scored],
     root: Path,
     published: reported.Published | None = None,
     reference: str | None = None,
@@ -79,11 +50,12 @@ def write_leaderboard(
     `into` is another folder for them. With a `reference` method, each row has its corruption error relative to that
     method's on the same backbone. Raises PrerequisiteError when it cannot, UnknownName for a reference of no row.
     """
-    rows = series(results, root)
+    scored = score_all(results, root)
+    rows = series(scored)
     if reference is not None:
         rows = _against(rows, reference)
     texts = {
-        "leaderboard.md": markdown(rows, results, published),
+        "leaderboard.md": markdown(rows, scored, published),
         "leaderboard.csv": comma_separated(rows, published),
     }
     into = into or root
@@ -95,41 +67,12 @@ def write_leaderboard(
     return [into / name for name in texts]
 
 
-def series(results: Sequence[RunResult], root: Path | None = None) -> list[Series]:
-    """Repetitions averaged; sorted by protocol, track, then falling unseen mean. `root`: see `to_frame`."""
-    frame = to_frame(results, root)
-    if frame.empty:
-        return []
-    rows = [_one_series(runs.sort_values("seed")) for _, runs in frame.groupby("series")]
-    keys: dict[tuple[str, str], str] = {}
-    for row in rows:
-        place = (row.keys["protocol"], row.keys["track"])
-        keys[place] = min(keys.get(place, RANKED_BY[-1]), *_has(row), key=RANKED_BY.index)
-    usual = _usual_sweeps(rows)
-
-    def rank(row: Series) -> tuple[str, str, bool, float, str]:
-        place = (row.keys["protocol"], row.keys["track"])
-        other = keys[place] == "corruption_mean" and pairs(row.grid) != usual[place]
-        return _rank(row, keys[place], other)
-
-    return sorted(rows, key=rank)
-
-
-def _usual_sweeps(rows: Sequence[Series]) -> dict[tuple[str, str], frozenset[tuple[str, int]]]:
-    """Of each protocol and track, the corruptions that most rows have; of equals, the larger set."""
-    counts: dict[tuple[str, str], Counter[frozenset[tuple[str, int]]]] = {}
-    for row in rows:
-        counts.setdefault((row.keys["protocol"], row.keys["track"]), Counter())[pairs(row.grid)] += 1
-    return {place: max(found, key=lambda swept: (found[swept], len(swept))) for place, found in counts.items()}
-
-
-def _has(row: Series) -> list[str]:
-    return [key for key in RANKED_BY if key in row.stats] or [RANKED_BY[-1]]
-
-
-def markdown(rows: Sequence[Series], results: Sequence[RunResult], published: reported.Published | None = None) -> str:
+def markdown(
+    rows: Sequence[Series], results: Iterable[RunResult | Scored], published: reported.Published | None = None
+) -> str:
     """One table for each protocol and track; published rows stand below measured ones, or alone."""
-    targets = targets_of(result for result in results if result.state == "complete")
+    results = score_all(results)
+    targets = targets_of(result.spec for result in results if result.complete)
     parts = [INTRODUCTION, reported.INTRODUCTION if published else ""]
     for protocol, track in sorted({*targets, *(published.places() if published else ())}):
         theirs = published.at((protocol, track)) if published else []
@@ -146,7 +89,7 @@ def markdown(rows: Sequence[Series], results: Sequence[RunResult], published: re
         lines += [_line(cells) for cells in reported.cells(theirs, header)]
         head = f"\n## {protocol}, track {track}\n\n{_track(results, protocol, track)}\n\n"
         parts.append(head + "\n".join(lines) + "\n" + reported.footnotes(theirs))
-    left_out = sum(result.state != "complete" for result in results)
+    left_out = sum(not result.complete for result in results)
     if left_out:
         parts.append(f"\nLeft out: {left_out} unfinished run{'s' if left_out > 1 else ''}.\n")
     if published:
@@ -188,10 +131,10 @@ def _columns(rows: Sequence[Series], groups: dict[str, list[str]]) -> list[str]:
     return columns
 
 
-def _track(results: Sequence[RunResult], protocol: str, track: str) -> str:
+def _track(results: Sequence[Scored], protocol: str, track: str) -> str:
     """How the track's runs are tested; settings of their own stand in the rows."""
-    specs = [result.spec for result in results if (result.spec.protocol, result.spec.track.name) == (protocol, track)]
-    found = Counter(describe(spec) for spec in specs)
+    mine = [result for result in results if (result.spec.protocol, result.spec.track.name) == (protocol, track)]
+    found = Counter(result.tested for result in mine)
     return min(found, key=lambda text: (-found[text], text))
 
 
@@ -230,36 +173,6 @@ def comma_separated(rows: Sequence[Series], published: reported.Published | None
         cells = reported.csv_cells(theirs)
         writer.writerow([cells.get(name, "") for name in header])
     return stream.getvalue()
-
-
-def _one_series(runs: pd.DataFrame) -> Series:
-    first = runs.iloc[0]
-    names = [str(column) for column in runs.columns if ":" in str(column)]
-    stats = {name: _stat(runs[name]) for name in (*SUMMARY, *FIGURES, *names, *COST) if not runs[name].isna().all()}
-    latency = {str(device): float(group.mean()) for device, group in runs.groupby("device")["latency_ms"]}
-    return Series(
-        keys={key: str(first[key]) for key in KEYS},
-        seeds=len(runs),
-        stats=stats,
-        devices=tuple(sorted({str(device) for device in runs["device"]})),
-        latency=latency,
-        seen=str(first["seen"]),
-        trained_on=bool(first["trained_on"]),
-        grid=mean_grid(list(runs["grid"])),
-    )
-
-
-def _stat(values: pd.Series[float]) -> Stat:
-    """A score missing for one seed is missing in the mean: nothing is averaged away."""
-    numbers = values.astype(float)
-    return Stat(float(numbers.mean(skipna=False)), float(numbers.std(skipna=False)))
-
-
-def _rank(row: Series, key: str, other: bool) -> tuple[str, str, bool, float, str]:
-    """`other`: a row whose mean is over other corruptions than the rest's; it stands below."""
-    unseen = row.stats.get(key, Stat(math.nan, math.nan)).mean
-    names = "/".join(row.keys[key] for key in KEYS[2:])
-    return row.keys["protocol"], row.keys["track"], other, math.inf if math.isnan(unseen) else -round(unseen, 6), names
 
 
 def _cells(row: Series, columns: Sequence[str]) -> list[str]:

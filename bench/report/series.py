@@ -1,0 +1,126 @@
+"""Runs -> rows of a leaderboard: the repetitions of one spec over seeds averaged, and their order."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from bench.report.corruptions import FIGURES, Grid, mean_grid, pairs
+from bench.report.frame import to_frame
+from bench.report.scored import Scored
+from bench.report.scores import SUMMARY
+from bench.report.single import COST
+from bench.result import RunResult
+
+RANKED_BY = ("unseen_mean", "weather_mean", "corruption_mean", "reliability_mean")
+"""The first that a protocol has."""
+KEYS = ("protocol", "track", "backbone", "method", "variant", "weights")
+
+
+class Stat(NamedTuple):
+    """Mean and sample standard deviation over seeds; NaN where there is none."""
+
+    mean: float
+    std: float
+
+
+class Series(NamedTuple):
+    """One row: the repetitions of one spec over seeds."""
+
+    keys: dict[str, str]
+    """protocol, track, backbone, method, variant, weights."""
+    seeds: int
+    stats: dict[str, Stat]
+    devices: tuple[str, ...]
+    latency: dict[str, float]
+    """Device -> mean latency in ms: never averaged over devices."""
+    seen: str
+    """Which targets the backbone's pre-training saw."""
+    trained_on: bool
+    """Whether the source's score is one on images that are trained on."""
+    grid: Grid
+    """Of its corruptions."""
+
+
+def series(results: Iterable[RunResult | Scored], root: Path | None = None) -> list[Series]:
+    """Repetitions averaged; sorted by protocol, track, then falling unseen mean. `root`: see `to_frame`."""
+    frame = to_frame(results, root)
+    if frame.empty:
+        return []
+    rows = _all_series(frame)
+    keys: dict[tuple[str, str], str] = {}
+    for row in rows:
+        place = (row.keys["protocol"], row.keys["track"])
+        keys[place] = min(keys.get(place, RANKED_BY[-1]), *_has(row), key=RANKED_BY.index)
+    usual = _usual_sweeps(rows)
+
+    def rank(row: Series) -> tuple[str, str, bool, float, str]:
+        place = (row.keys["protocol"], row.keys["track"])
+        other = keys[place] == "corruption_mean" and pairs(row.grid) != usual[place]
+        return _rank(row, keys[place], other)
+
+    return sorted(rows, key=rank)
+
+
+def _usual_sweeps(rows: Sequence[Series]) -> dict[tuple[str, str], frozenset[tuple[str, int]]]:
+    """Of each protocol and track, the corruptions that most rows have; of equals, the larger set."""
+    counts: dict[tuple[str, str], Counter[frozenset[tuple[str, int]]]] = {}
+    for row in rows:
+        counts.setdefault((row.keys["protocol"], row.keys["track"]), Counter())[pairs(row.grid)] += 1
+    return {place: max(found, key=lambda swept: (found[swept], len(swept))) for place, found in counts.items()}
+
+
+def _has(row: Series) -> list[str]:
+    return [key for key in RANKED_BY if key in row.stats] or [RANKED_BY[-1]]
+
+
+def _all_series(frame: pd.DataFrame) -> list[Series]:
+    """Each series made one row. A score missing for one seed is missing in the mean: nothing is averaged away."""
+    names = [*SUMMARY, *FIGURES, *(str(name) for name in frame.columns if ":" in str(name)), *COST]
+    frame = frame.sort_values(["series", "seed"], ignore_index=True)
+    groups = frame.groupby("series")  # sorted by it
+    numbers = frame[["series", *names]].astype(dict.fromkeys(names, float)).groupby("series")
+    counts, sizes = numbers.count(), groups.size()
+    whole = counts.eq(sizes, axis=0)
+    means, deviations = numbers.mean().where(whole), numbers.std().where(whole)
+    there = counts.gt(0).to_numpy()
+    table = np.stack([means.to_numpy(), deviations.to_numpy()], axis=-1).tolist()
+    runs = frame.to_dict("list")  # looking up single cells of a frame takes most of the time
+    shown = (*KEYS, "device", "latency_ms", "seen", "trained_on", "grid")
+    rows = []
+    for place, members in enumerate(groups.indices.values()):
+        mine = {key: [runs[key][n] for n in members] for key in shown}
+        latency: dict[str, list[float]] = {}
+        for device, value in zip(mine["device"], mine["latency_ms"], strict=True):
+            latency.setdefault(str(device), []).append(math.nan if value is None else float(value))
+        rows.append(
+            Series(
+                keys={key: str(mine[key][0]) for key in KEYS},
+                seeds=len(members),
+                stats={name: Stat(*table[place][n]) for n, name in enumerate(names) if there[place, n]},
+                devices=tuple(sorted(latency)),
+                latency={device: _mean_of_known(latency[device]) for device in sorted(latency)},
+                seen=str(mine["seen"][0]),
+                trained_on=bool(mine["trained_on"][0]),
+                grid=mean_grid(mine["grid"]),
+            )
+        )
+    return rows
+
+
+def _mean_of_known(values: Sequence[float]) -> float:
+    known = [value for value in values if not math.isnan(value)]
+    return sum(known) / len(known) if known else math.nan
+
+
+def _rank(row: Series, key: str, other: bool) -> tuple[str, str, bool, float, str]:
+    """`other`: a row whose mean is over other corruptions than the rest's; it stands below."""
+    unseen = row.stats.get(key, Stat(math.nan, math.nan)).mean
+    names = "/".join(row.keys[key] for key in KEYS[2:])
+    return row.keys["protocol"], row.keys["track"], other, math.inf if math.isnan(unseen) else -round(unseen, 6), names
