@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from bench import cli_data, cli_generate, cli_profile, cli_report
+from bench import cli_data, cli_generate, cli_profile, cli_report, cli_results
 from bench.cli_options import (
     PROGRAM,
     AsJson,
@@ -235,6 +235,7 @@ cli_profile.add_to(app)
 cli_report.add_to(app)
 cli_data.add_to(app)
 cli_generate.add_to(app)
+cli_results.add_to(app)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

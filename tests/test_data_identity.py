@@ -22,8 +22,9 @@ from bench.data.reader import open_dataset
 from bench.errors import BenchError, DamagedFile, DatasetNotFound, UnknownName, UserError
 from bench.report.scored import series_of
 from bench.report.scores import scores
+from bench.report.series import series
 from bench.report.single import document, render
-from bench.report.tables import markdown, series
+from bench.report.tables import markdown
 from bench.resolve import resolve
 from bench.result import RunResult
 from bench.run import run

@@ -16,9 +16,11 @@ import pytest
 from rich.console import Console
 
 from bench import metrics
+from bench.report.board import write_leaderboard
 from bench.report.scores import SUMMARY, scores
+from bench.report.series import series
 from bench.report.single import document, render
-from bench.report.tables import comma_separated, markdown, series, write_leaderboard
+from bench.report.tables import comma_separated, markdown
 from bench.result import load_all, result_path, write_result
 from bench.spec import Recipe
 

@@ -12,8 +12,10 @@ from pathlib import Path
 import pytest
 
 from bench import cli
+from bench.report.board import write_leaderboard
 from bench.report.reported import EXTRA, published
-from bench.report.tables import comma_separated, markdown, series, write_leaderboard
+from bench.report.series import series
+from bench.report.tables import comma_separated, markdown
 from bench.reported import MEAN, load_reported
 from bench.result import load_all
 from bench.spec import Target, Track

@@ -1,10 +1,10 @@
 """Paired bootstrap over images: is one row of a leaderboard really ahead of another? Imports no torch.
 
-Every draw takes as many images as a target has, with replacement, and scores all rows on the very same ones (Efron 1979;
-paired as in Koehn, EMNLP 2004). Each target is drawn from independently of the others; the mean over targets is taken
-within a draw. Where a row has several seeds, a draw also takes as many of them, with replacement, and averages over
-these; rows with the same seeds are given the same ones. So the intervals hold what other images and other trainings would
-change; of the second, three seeds tell too little rather than too much, and one seed nothing.
+Every draw takes as many images as a target has, with replacement, and scores all rows on the very same ones (Efron
+1979; paired as in Koehn, EMNLP 2004). Each target is drawn from independently of the others; the mean over targets is
+taken within a draw. Where a row has several seeds, a draw also takes as many of them, with replacement, and averages
+over these; rows with the same seeds are given the same ones. So the intervals hold what other images and other
+trainings would change; of the second, three seeds tell too little rather than too much, and one seed nothing.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ def difference(first: FloatArray, second: FloatArray, value: float) -> Differenc
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """p-values adjusted for their number (Holm 1979): below alpha with a chance of at most alpha that any is by luck."""
+    """p-values adjusted for their number (Holm 1979): by luck, one falls below alpha with a chance of at most alpha."""
     order = np.argsort(p_values, kind="stable")
     factors = np.arange(len(order), 0, -1)
     adjusted = np.empty(len(order))
@@ -109,14 +109,15 @@ def _scores(
     """
     images, _, wide = counts[0].shape
     flat = np.concatenate([each.reshape(images, -1) for each in counts], axis=1)
-    exact = np.float32 if images * int(flat.max(initial=0)) < _EXACT else np.float64
-    pixels = flat.astype(exact)
+    exact: npt.DTypeLike = np.float32 if images * int(flat.max(initial=0)) < _EXACT else np.float64
+    pixels: npt.NDArray[np.floating] = flat.astype(exact)
     found = np.empty((len(counts), draws))
     for first in range(0, draws, _BLOCK):
         many = min(_BLOCK, draws - first)
         drawn = rng.integers(0, images, (many, images)) + images * np.arange(many)[:, None]
         times = np.bincount(drawn.reshape(-1), minlength=many * images).reshape(many, images).astype(exact)
-        hits, truth, predicted = np.moveaxis((times @ pixels).reshape(many, len(counts), 3, wide), 2, 0)
+        sums = np.matmul(times, pixels).astype(np.float64).reshape(many, len(counts), 3, wide)
+        hits, truth, predicted = np.moveaxis(sums, 2, 0)
         iou = np.where(truth > 0, hits / np.maximum(truth + predicted - hits, 1), np.nan)
         found[:, first : first + many] = 100 * metrics.mean_present(iou, classes).T
     return found

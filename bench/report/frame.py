@@ -9,14 +9,22 @@ from typing import Any
 
 import pandas as pd
 
+from bench.data.labels import CLASSES
+from bench.metrics import mean_present
 from bench.report.corruptions import figures
 from bench.report.scored import Scored, score_all
 from bench.report.single import COST
 from bench.result import RunResult
-from bench.spec import NO_BACKBONE, RunSpec, Target
+from bench.spec import NO_BACKBONE, Group, RunSpec, Target
 
 TARGET = "target:"
 """Prefix of the columns that hold one target's mIoU; `ece:` and others hold its other scores."""
+
+
+CLASS = "class:"
+"""Prefix of the columns that hold one class's IoU."""
+RANKED_GROUPS: tuple[Group, ...] = ("unseen", "weather", "corruption", "reliability")
+"""What rows are ranked by: the mean of the first of these groups that a protocol has targets of."""
 
 
 def to_frame(results: Iterable[RunResult | Scored], root: Path | None = None) -> pd.DataFrame:
@@ -56,10 +64,22 @@ def to_frame(results: Iterable[RunResult | Scored], root: Path | None = None) ->
                     for name, anomaly in found.anomaly.items()
                     for key, value in anomaly._asdict().items()
                 },
+                **_per_class(result),
                 **{key: getattr(result.cost, key) for key in COST},
             }
         )
     return pd.DataFrame(rows)
+
+
+def _per_class(result: Scored) -> dict[str, float]:
+    """IoU of each class, the mean over those targets of the ranked group that have it; nan where none has."""
+    groups = {target.name: target.group for target in result.spec.targets}
+    group = next((key for key in RANKED_GROUPS if key in groups.values()), None)
+    mine = [place for place, name in enumerate(result.found.names) if groups[name] == group]
+    if not mine:
+        return {}
+    means = mean_present(result.found.iou[mine].T)
+    return {CLASS + name: value for name, value in zip(CLASSES, means.tolist(), strict=False)}
 
 
 def targets_of(specs: Iterable[RunSpec]) -> dict[tuple[str, str], dict[str, list[str]]]:

@@ -12,15 +12,21 @@ import numpy as np
 import pandas as pd
 
 from bench.report.corruptions import FIGURES, Grid, mean_grid, pairs
-from bench.report.frame import to_frame
+from bench.report.frame import RANKED_GROUPS, to_frame
 from bench.report.scored import Scored
 from bench.report.scores import SUMMARY
 from bench.report.single import COST
 from bench.result import RunResult
 
-RANKED_BY = ("unseen_mean", "weather_mean", "corruption_mean", "reliability_mean")
+RANKED_BY = tuple(f"{group}_mean" for group in RANKED_GROUPS)
 """The first that a protocol has."""
+RELATIVE = "corruption_error_relative_to_"
+"""Prefix of the figure that names the method it is relative to."""
 KEYS = ("protocol", "track", "backbone", "method", "variant", "weights")
+
+
+Place = tuple[str, str]
+"""Protocol and track."""
 
 
 class Stat(NamedTuple):
@@ -46,6 +52,10 @@ class Series(NamedTuple):
     """Whether the source's score is one on images that are trained on."""
     grid: Grid
     """Of its corruptions."""
+    series: str = ""
+    """Digest of the spec without its seed, and of the images."""
+    members: tuple[int, ...] = ()
+    """Its seeds."""
 
 
 def series(results: Iterable[RunResult | Scored], root: Path | None = None) -> list[Series]:
@@ -54,18 +64,29 @@ def series(results: Iterable[RunResult | Scored], root: Path | None = None) -> l
     if frame.empty:
         return []
     rows = _all_series(frame)
-    keys: dict[tuple[str, str], str] = {}
-    for row in rows:
-        place = (row.keys["protocol"], row.keys["track"])
-        keys[place] = min(keys.get(place, RANKED_BY[-1]), *_has(row), key=RANKED_BY.index)
+    keys = ranked_by(rows)
     usual = _usual_sweeps(rows)
 
     def rank(row: Series) -> tuple[str, str, bool, float, str]:
-        place = (row.keys["protocol"], row.keys["track"])
+        place = place_of(row)
         other = keys[place] == "corruption_mean" and pairs(row.grid) != usual[place]
         return _rank(row, keys[place], other)
 
     return sorted(rows, key=rank)
+
+
+def ranked_by(rows: Sequence[Series]) -> dict[Place, str]:
+    """What the rows of each protocol and track are ranked by: the first of RANKED_BY that any of them has."""
+    keys: dict[Place, str] = {}
+    for row in rows:
+        place = place_of(row)
+        keys[place] = min(keys.get(place, RANKED_BY[-1]), *_has(row), key=RANKED_BY.index)
+    return keys
+
+
+def place_of(row: Series) -> Place:
+    """Protocol and track."""
+    return row.keys["protocol"], row.keys["track"]
 
 
 def _usual_sweeps(rows: Sequence[Series]) -> dict[tuple[str, str], frozenset[tuple[str, int]]]:
@@ -92,7 +113,7 @@ def _all_series(frame: pd.DataFrame) -> list[Series]:
     there = counts.gt(0).to_numpy()
     table = np.stack([means.to_numpy(), deviations.to_numpy()], axis=-1).tolist()
     runs = frame.to_dict("list")  # looking up single cells of a frame takes most of the time
-    shown = (*KEYS, "device", "latency_ms", "seen", "trained_on", "grid")
+    shown = (*KEYS, "device", "latency_ms", "seen", "trained_on", "grid", "series", "seed")
     rows = []
     for place, members in enumerate(groups.indices.values()):
         mine = {key: [runs[key][n] for n in members] for key in shown}
@@ -109,6 +130,8 @@ def _all_series(frame: pd.DataFrame) -> list[Series]:
                 seen=str(mine["seen"][0]),
                 trained_on=bool(mine["trained_on"][0]),
                 grid=mean_grid(mine["grid"]),
+                series=str(mine["series"][0]),
+                members=tuple(mine["seed"]),
             )
         )
     return rows

@@ -1,0 +1,191 @@
+"""Two runs, or two methods over their seeds, compared on the very same images: `python -m bench compare`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from rich.console import Group as Stack
+from rich.console import RenderableType
+from rich.table import Table
+
+from bench.errors import UserError
+from bench.metrics import FloatArray
+from bench.per_image import per_image_path
+from bench.report.bootstrap import ALPHA, DRAWS, Difference, difference, draw, holm
+from bench.report.frame import RANKED_GROUPS
+from bench.report.scored import Scored, read_scored, score
+from bench.report.scores import SCORED
+from bench.report.single import backbone_title
+from bench.report.standings import load_runs
+from bench.result import find_result, read_result
+
+WIDTH = 110
+"""Columns of text that the tables take."""
+
+
+class Line(NamedTuple):
+    """One figure of both: a target's mIoU, or the mean over a group of targets; percent, averaged over seeds."""
+
+    what: str
+    images: int
+    first: float
+    second: float
+    difference: Difference
+    """The first minus the second, in points."""
+    adjusted: float
+    """p-value, adjusted for the comparisons beside it."""
+
+    @property
+    def verdict(self) -> str:
+        """Who is ahead."""
+        if self.adjusted >= ALPHA:
+            return "tie"
+        return "first" if self.difference.value > 0 else "second"
+
+
+class Comparison(NamedTuple):
+    """What the bootstrap says of two sides."""
+
+    first: str
+    second: str
+    means: list[Line]
+    """Of the groups of targets."""
+    targets: list[Line]
+    draws: int
+
+
+def compare(first: Sequence[Scored], second: Sequence[Scored], draws: int = DRAWS) -> Comparison:
+    """The runs of each side, one a seed, on all targets that both were scored on.
+
+    p-values are adjusted by Holm's method: those of the means for their number, those of single targets for theirs.
+    Raises UserError where the sides have no targets or not the same images, or lack counts of single images,
+    DamagedFile for counts that are not those of their result.
+    """
+    _same_protocol(first[0], second[0])
+    for run in (*first, *second):
+        if run.path is None or not per_image_path(run.path).exists():
+            where = per_image_path(run.path) if run.path else _named(first)
+            raise UserError(f"{where} is not there: a comparison resamples the counts of single images")
+    names = [t.name for t in first[0].spec.targets if all(t.name in run.images for run in (*first, *second))]
+    for name in names:
+        if len({run.images[name] for run in (*first, *second)}) > 1:
+            raise UserError(f"target {name!r} was not scored on the same images in all of these runs")
+    if not names:
+        raise UserError("the runs have no target in common that both were scored on")
+    sides = (load_runs(first, names), load_runs(second, names))
+    classes = SCORED[first[0].spec.classes]
+    drawn = {name: draw(sides, [name], classes, draws) for name in names}
+    scores = {name: (_mean(first, name), _mean(second, name)) for name in names}
+    members = {name: [name] for name in names}
+    images = {name: first[0].images[name][0] for name in names}
+    targets = _lines(members, drawn, scores, images)
+    means = _lines(_groups(first[0], names), drawn, scores, images)
+    return Comparison(_named(first), _named(second), means, targets, draws)
+
+
+def sides(names: tuple[str, str], results: Path, seeds: bool = False) -> tuple[list[Scored], list[Scored]]:
+    """The runs of these names: paths of result files, or beginnings of hashes below `results`.
+
+    With `seeds`, all of the folder that differ from the named in nothing but the seed. Raises UserError for a name of
+    no run or of several, and where both are the same.
+    """
+    first, second = (_one(name, results) for name in names)
+    if not seeds:
+        if first.spec == second.spec:
+            raise UserError(f"{names[0]} and {names[1]} are the same run")
+        return [first], [second]
+    if first.series == second.series:
+        raise UserError(f"{names[0]} and {names[1]} are seeds of the same")
+    found: list[list[Scored]] = [[], []]
+    for one in read_scored(results).scored:
+        for mine, named in zip(found, (first, second), strict=True):
+            if one.series == named.series and one.complete:
+                mine.append(one)
+    return found[0] or [first], found[1] or [second]
+
+
+def document(found: Comparison) -> dict[str, Any]:
+    """The JSON document of `compare --json`."""
+    lines = {kind: [_plain(line) for line in of] for kind, of in (("means", found.means), ("targets", found.targets))}
+    return {"first": found.first, "second": found.second, "draws": found.draws, "alpha": ALPHA, **lines}
+
+
+def _plain(line: Line) -> dict[str, Any]:
+    return line._asdict() | {"difference": line.difference._asdict(), "ahead": line.verdict}
+
+
+def render(found: Comparison) -> RenderableType:
+    """Both tables for the eyes."""
+    head = f"first:  {found.first}\nsecond: {found.second}"
+    foot = f"{found.draws:,} paired draws of images; intervals hold 95% of them; p by Holm for the lines of a table"
+    return Stack(head, *(_table(lines) for lines in (found.means, found.targets) if lines), foot)
+
+
+def _table(lines: Sequence[Line]) -> Table:
+    table = Table()
+    table.add_column("mIoU, %", no_wrap=True)
+    for column in ("images", "first", "second", "difference", "95% interval", "p", "p adjusted"):
+        table.add_column(column, justify="right")
+    table.add_column("ahead")
+    for line in lines:
+        value, low, high, p = line.difference
+        interval = f"{low:+.2f} to {high:+.2f}"
+        numbers = (f"{line.first:.1f}", f"{line.second:.1f}", f"{value:+.2f}", interval)
+        style = "bold" if line.verdict != "tie" else ""
+        chances = (f"{p:.4f}", f"{line.adjusted:.4f}")
+        table.add_row(line.what, str(line.images), *numbers, *chances, line.verdict, style=style)
+    return table
+
+
+def _lines(
+    members: Mapping[str, Sequence[str]],
+    drawn: Mapping[str, FloatArray],
+    scores: Mapping[str, tuple[float, float]],
+    images: Mapping[str, int],
+) -> list[Line]:
+    """One line for the mean over each set of targets; p-values adjusted for their number."""
+    found = []
+    for what, names in members.items():
+        draws = np.mean([drawn[name] for name in names], axis=0)
+        first, second = (float(np.mean([scores[name][side] for name in names])) for side in (0, 1))
+        many, apart = sum(images[name] for name in names), difference(draws[0], draws[1], first - second)
+        found.append(Line(what, many, first, second, apart, 1.0))
+    adjusted = holm([line.difference.p for line in found])
+    return [line._replace(adjusted=p) for line, p in zip(found, adjusted, strict=True)]
+
+
+def _groups(run: Scored, names: Sequence[str]) -> dict[str, list[str]]:
+    """Title -> the targets of each group that is there completely."""
+    groups: dict[str, list[str]] = {}
+    for group in ("source", *RANKED_GROUPS):
+        members = [target.name for target in run.spec.targets if target.group == group]
+        if members and set(members) <= set(names):
+            groups["source" if group == "source" else f"{group} mean"] = members
+    return groups
+
+
+def _one(name: str, results: Path) -> Scored:
+    path = find_result(name, results)
+    return score(read_result(path))._replace(path=path)
+
+
+def _mean(side: Sequence[Scored], target: str) -> float:
+    return float(np.mean([run.found.mious[target] or 0.0 for run in side]))
+
+
+def _same_protocol(first: Scored, second: Scored) -> None:
+    one, two = ((run.spec.protocol, run.spec.track.name, run.spec.classes) for run in (first, second))
+    if one != two:
+        told = "; ".join(f"{protocol}, track {track}" for protocol, track, _ in (one, two))
+        raise UserError(f"the runs are of different protocols ({told}): compare runs on the same targets")
+
+
+def _named(side: Sequence[Scored]) -> str:
+    spec, seeds = side[0].spec, sorted(run.spec.seed for run in side)
+    backbone = backbone_title(spec.backbone, spec.weights)
+    settings = "".join(f", {key}={value}" for key, value in sorted(side[0].settings.items()))
+    number = "seed" if len(seeds) == 1 else "seeds"
+    return f"{spec.method} on {backbone}{settings}, {spec.protocol}, {number} {', '.join(map(str, seeds))}"
