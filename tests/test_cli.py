@@ -204,7 +204,7 @@ def test_report_warns_of_damaged_files(capsys, saved) -> None:
     root, _, damaged = saved
     assert cli.main(["report", "--results", str(root)]) == 0
     output = capsys.readouterr()
-    assert output.out.splitlines() == [str(root / "leaderboard.md"), str(root / "leaderboard.csv")]
+    assert output.out.splitlines() == [str(root / f"leaderboard.{kind}") for kind in ("md", "csv", "tex")]
     assert str(damaged) in output.err
     assert damaged.read_text() == "{"
     assert cli.main(["report", "--results", str(root), "--strict"]) == 1

@@ -19,6 +19,7 @@ TORCH_FREE = (
     *("bench.protocols", "bench.listing", "bench.progress", "bench.observer", "bench.metrics"),
     *("bench.report.scores", "bench.report.single", "bench.report.frame", "bench.report.tables"),
     *("bench.reported", "bench.report.reported"),
+    *("bench.per_image", "bench.report.board", "bench.report.compare", "bench.report.validate"),
     *("bench.models.card", "bench.models.hub", "bench.data.cards"),
     *("bench.cost", "bench.cost.records", "bench.cost.table"),
     *("bench.generated", "bench.generated.prompts", "bench.generated.streets"),

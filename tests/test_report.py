@@ -16,11 +16,14 @@ import pytest
 from rich.console import Console
 
 from bench import metrics
+from bench.cli import main
 from bench.report.board import write_leaderboard
+from bench.report.latex import latex
+from bench.report.scored import score_all
 from bench.report.scores import SUMMARY, scores
 from bench.report.series import series
 from bench.report.single import document, render
-from bench.report.tables import comma_separated, markdown
+from bench.report.tables import comma_separated, markdown, paper_tables
 from bench.result import load_all, result_path, write_result
 from bench.spec import Recipe
 
@@ -35,6 +38,11 @@ def read_csv(text: str) -> list[dict[str, str]]:
 
 def table(text: str) -> list[list[str]]:
     return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in text.splitlines() if line[:1] == "|"]
+
+
+def scores_of(text: str) -> list[list[str]]:
+    """The rows of the first table, without its head."""
+    return table(text.split("\nIoU of each class")[0])[2:]
 
 
 @pytest.fixture
@@ -100,7 +108,7 @@ def test_seeds_are_averaged(three_seeds) -> None:
     east = [scores(result).targets["east"].miou for result in three_seeds]
     assert float(row["target:east_mean"]) == pytest.approx(statistics.mean(east), abs=1e-4)
     assert (row["seeds"], row["method"], row["variant"]) == ("3", "toy", "")
-    header, _, cells = table(markdown(series(three_seeds), three_seeds))
+    header, _, cells = table(markdown(series(three_seeds), three_seeds))[:3]
     unseen = [scores(result).summary["unseen_mean"] for result in three_seeds]
     assert cells[header.index("unseen mean")] == f"{statistics.mean(unseen):.1f} ± {statistics.stdev(unseen):.1f}"
     assert cells[header.index("seeds")] == "3"
@@ -121,10 +129,10 @@ def test_rows_are_ranked_by_the_unseen_mean_within_a_track(make_result, make_spe
     results = [make_result(method="m" * n) for n in range(1, 6)] + [make_result(method="x", track=track)]
     text = markdown(series(results), results)
     native, other = text.split("## toyland, track ")[1:]
-    values = [float(cells[3]) for cells in table(native)[2:]]
+    values = [float(cells[4]) for cells in scores_of(native)]
     assert len(values) == 5
     assert values == sorted(values, reverse=True)
-    assert [cells[0] for cells in table(other)[2:]] == ["x"]
+    assert [cells[1] for cells in scores_of(other)] == ["x"]
 
 
 def test_different_settings_are_different_rows_and_say_so(make_result) -> None:
@@ -141,12 +149,12 @@ def test_different_settings_are_different_rows_and_say_so(make_result) -> None:
 def test_a_lone_row_says_what_is_not_the_protocols_choice(make_result) -> None:
     result = make_result().model_copy(update={"settings": {"recipe.iterations": 7, "head.hidden": 32}})
     assert series([result])[0].keys["variant"] == "head.hidden=32, recipe.iterations=7"
-    assert table(markdown(series([result]), [result]))[2][0].endswith("(head.hidden=32, recipe.iterations=7)")
+    assert table(markdown(series([result]), [result]))[2][1].endswith("(head.hidden=32, recipe.iterations=7)")
 
 
 def test_latency_is_not_averaged_over_devices(make_result) -> None:
     results = [make_result(seed=0), make_result(seed=1, device="big gpu")]
-    header, _, cells = table(markdown(series(results), results))
+    header, _, cells = table(markdown(series(results), results))[:3]
     assert cells[header.index("latency, ms")] == "3.0; 2.0"
     assert cells[header.index("measured on")] == "big gpu; toy cpu"
 
@@ -154,8 +162,75 @@ def test_latency_is_not_averaged_over_devices(make_result) -> None:
 def test_unfinished_runs_are_left_out_and_counted(make_result) -> None:
     results = [make_result(), make_result(state="partial", done=2, seed=1)]
     text = markdown(series(results), results)
-    assert table(text)[2][-2:] == ["1", "unknown"]
+    assert table(text)[2][-2:] == ["1 (missing: 1)", "unknown"]
     assert "Left out: 1 unfinished run." in text
+
+
+def test_the_table_of_classes(three_seeds) -> None:
+    text = markdown(series(three_seeds), three_seeds)
+    assert "IoU of each class, mean over unseen targets:" in text
+    header, _, cells = table(text.split("IoU of each class")[1])
+    assert header == ["method", "backbone", "road", "sidewalk", "building"]
+    found = [scores(result).targets for result in three_seeds]
+    walks = [(targets["east"].iou["sidewalk"] + targets["west"].iou["sidewalk"]) / 2 for targets in found]
+    assert cells[3] == f"{statistics.mean(walks):.1f} ± {statistics.stdev(walks):.1f}"
+    (row,) = read_csv(comma_separated(series(three_seeds)))
+    assert float(row["class:sidewalk_mean"]) == pytest.approx(statistics.mean(walks), abs=1e-4)
+
+
+def test_missing_runs_are_shown_as_missing(make_result) -> None:
+    there = [("a", "one", 0), ("a", "one", 1), ("a", "two", 0), ("b", "one", 0), ("b", "one", 1)]
+    results = [make_result(method=method, backbone=backbone, seed=seed) for method, backbone, seed in there]
+    results += [
+        make_result(method="b", backbone="two", seed=2, state="partial", done=1)
+    ]  # none of its pair is complete
+    results += [make_result(method="c", backbone="one", seed=0, weights="random")]  # a control needs no partner
+    rows = scores_of(markdown(series(results), results))
+    seeds = {(cells[1], cells[2]): cells[-2] for cells in rows}
+    assert seeds == {
+        ("a", "one"): "2 (missing: 2)",
+        ("a", "two"): "1 (missing: 1, 2)",
+        ("b", "one"): "2 (missing: 2)",
+        ("c", "one (random weights)"): "1 (missing: 1, 2)",
+        ("b", "two"): "0",
+    }
+    (lacking,) = [cells for cells in rows if cells[1:3] == ["b", "two"]]
+    assert lacking[3:6] == ["missing"] * 3
+    assert lacking[0] == ""
+    assert rows[-1] == lacking, "below all that have results"
+
+
+def test_latex_compiles_in_form(three_seeds) -> None:
+    results = [result.model_copy(update={"settings": {"a_b": "50%"}}) for result in three_seeds]
+    rows = series(results)
+    text = latex(paper_tables(rows, {}, score_all(results)))
+    assert text.count(r"\begin{table}") == text.count(r"\end{table}") == 2
+    for part in text.split(r"\begin{tabular}")[1:]:
+        columns = part[1 : part.index("}")]
+        body = part.split(r"\toprule")[1].split(r"\bottomrule")[0].replace(r"\midrule", "")
+        lines = [line for line in body.strip().splitlines() if line]
+        assert len(lines) == 2
+        assert all(line.endswith(r" \\") and line.replace(r"\&", "").count("&") == len(columns) - 1 for line in lines)
+    assert r"toy (a\_b=50\%)" in text
+    assert r"$\pm$" in text
+    assert text.isascii()
+
+
+def test_only_the_wanted_protocols_into_another_folder(tmp_path, make_result, per_image, capsys) -> None:
+    root, out = tmp_path / "results", tmp_path / "new" / "folder"
+    for protocol in ("toyland", "elsewhere"):
+        result = make_result(protocol=protocol)
+        write_result(result, result_path(result.spec, root), per_image(result))
+    assert main(["report", "--results", str(root), "--protocol", "elsewhere", "--out", str(out)]) == 0
+    assert sorted(path.name for path in out.iterdir()) == ["leaderboard.csv", "leaderboard.md", "leaderboard.tex"]
+    assert not (root / "leaderboard.md").exists()
+    assert "elsewhere" in (out / "leaderboard.md").read_text()
+    assert all("toyland" not in path.read_text() for path in out.iterdir())
+    capsys.readouterr()
+    for name, what in (("elswhere", "did you mean 'elsewhere'?"), ("gta2cbm", "is of protocol gta2cbm")):
+        assert main(["report", "--results", str(root), "--protocol", name]) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert what in line
 
 
 def test_same_files_same_bytes(tmp_path, make_result, per_image) -> None:
@@ -167,7 +242,7 @@ def test_same_files_same_bytes(tmp_path, make_result, per_image) -> None:
     random.Random(0).shuffle(results)
     write_leaderboard(results, tmp_path)
     assert [path.read_bytes() for path in paths] == before
-    assert [path.name for path in paths] == ["leaderboard.md", "leaderboard.csv"]
+    assert [path.name for path in paths] == ["leaderboard.md", "leaderboard.csv", "leaderboard.tex"]
     assert b"\r" not in b"".join(before)
     assert all(text.endswith(b"\n") for text in before)
 

@@ -80,17 +80,20 @@ def _alone(result: RunResult) -> Iterator[str]:
             yield f"target {target.name!r} is of group {found.group}, in the specification of {target.group}"
         if found.images < 1 or not any(map(any, found.confusion)):
             yield f"target {target.name!r} has no labelled pixel"
-        wanted = _images(target, known)
-        if wanted is not None and found.images + found.left_out != wanted:
-            yield f"target {target.name!r} has {found.images} images and {found.left_out} left out, not {wanted}"
+        wanted = _images(target, found.left_out, known)
+        if wanted is not None and found.images != wanted:
+            yield f"target {target.name!r} has {found.images} images, not {wanted} ({found.left_out} are left out)"
 
 
-def _images(target: Target, known: set[str]) -> int | None:
-    """How many images a target has, those left out included; None where that is not published."""
-    count = getattr(cards.load_card(target.dataset), "count", None) if target.dataset in known else None
-    if target.images is None or count is None:
-        return count if target.images is None else None
-    return min(target.images, count)
+def _images(target: Target, left_out: int, known: set[str]) -> int | None:
+    """How many images a target must have; None where the size of its data set is not known."""
+    if target.dataset not in known:
+        return None
+    card = cards.load_card(target.dataset)
+    count = card.count if isinstance(card, cards.FilesCard) else card.images
+    if count is None:
+        return None
+    return count - left_out if target.images is None else min(target.images, count - left_out)
 
 
 def _among(result: RunResult, path: Path, labels: dict[tuple[str, ...], _Labels]) -> Iterator[str]:
