@@ -181,9 +181,7 @@ def test_the_table_of_classes(three_seeds) -> None:
 def test_missing_runs_are_shown_as_missing(make_result) -> None:
     there = [("a", "one", 0), ("a", "one", 1), ("a", "two", 0), ("b", "one", 0), ("b", "one", 1)]
     results = [make_result(method=method, backbone=backbone, seed=seed) for method, backbone, seed in there]
-    results += [
-        make_result(method="b", backbone="two", seed=2, state="partial", done=1)
-    ]  # none of its pair is complete
+    results += [make_result(method="b", backbone="two", seed=2, state="partial", done=1)]  # none of this pair is whole
     results += [make_result(method="c", backbone="one", seed=0, weights="random")]  # a control needs no partner
     rows = scores_of(markdown(series(results), results))
     seeds = {(cells[1], cells[2]): cells[-2] for cells in rows}
