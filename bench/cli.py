@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from bench import cli_data, cli_generate, cli_profile, cli_report, cli_results
+from bench import cli_data, cli_generate, cli_plot, cli_profile, cli_report, cli_results
 from bench.cli_options import (
     PROGRAM,
     AsJson,
@@ -233,6 +233,7 @@ def selftest(
 
 cli_profile.add_to(app)
 cli_report.add_to(app)
+cli_plot.add_to(app)
 cli_data.add_to(app)
 cli_generate.add_to(app)
 cli_results.add_to(app)

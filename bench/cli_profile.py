@@ -100,8 +100,7 @@ def _files(reports: list[CostReport], out: Path, results: Path, as_json: bool) -
     loaded = load_all(results)
     warn(loaded.problems)
     found = points(reports, loaded.results)
-    pictures = [path for suffix in (".png", ".svg") for path in draw_pareto(found.points, out / f"pareto{suffix}")]
-    for path in [*write(reports, out), *pictures]:
+    for path in [*write(reports, out), *draw_pareto(found.points, out / "pareto")]:
         tell(str(path))
     for line in found.left_out:
         say(f"not in the picture: {line}")

@@ -31,8 +31,6 @@ def report(
     out: Annotated[Path | None, typer.Option(help="Folder for the files; by default that of the results.")] = None,
     reported: Annotated[bool, typer.Option("--reported", help="With published figures, marked and unranked.")] = False,
     reference: Annotated[str | None, typer.Option(help="A method: corruption errors relative to its own.")] = None,
-    heatmap: Annotated[Path | None, typer.Option(help="Picture (.png, .svg, .pdf) of the corruptions' scores.")] = None,
-    curves: Annotated[Path | None, typer.Option(help="Picture of mIoU against severity.")] = None,
 ) -> None:
     """Make leaderboard.md, leaderboard.csv and leaderboard.tex from the result files."""
     from bench.report.board import leaderboard, write_board
@@ -58,7 +56,6 @@ def report(
     warn(board.problems)
     for path in write_board(board, out or results, published):
         print(path)
-    _pictures(board.scored, heatmap, curves)
     if strict and (problems or board.problems):
         raise typer.Exit(1)
 
@@ -80,15 +77,3 @@ def _of_protocols(
     if published is not None:
         published = published._replace(rows=[row for row in published.rows if row.place[0] in wanted])
     return [one for one in scored if one.spec.protocol in wanted], published
-
-
-def _pictures(scored: list[Scored], heatmap: Path | None, curves: Path | None) -> None:
-    if heatmap is None and curves is None:
-        return
-    from bench.report.plots import draw_curves, draw_heatmap
-    from bench.report.series import series
-
-    rows = series(scored)
-    for draw, path in ((draw_heatmap, heatmap), (draw_curves, curves)):
-        for picture in draw(rows, path) if path is not None else ():
-            print(picture)

@@ -187,14 +187,3 @@ def test_sweeps_of_other_corruptions_are_told_apart_and_not_ranked_together(
     plain = make_result(targets=spec.targets[:2], done=2)
     with pytest.raises(UserError, match="no complete result of it has corruptions"):
         write_leaderboard([plain], tmp_path, reference="toy")
-
-
-def test_curves_are_drawn(whole_sweep: RunResult, tmp_path: Path) -> None:
-    from bench.report.plots import draw_curves
-    from bench.report.series import series
-
-    (path,) = draw_curves(series([whole_sweep]), tmp_path / "curves.svg")
-    assert "gaussian noise" in path.read_text() or path.stat().st_size > 10_000
-    before = path.read_bytes()
-    draw_curves(series([whole_sweep]), path)
-    assert path.read_bytes() == before

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import NamedTuple
 
 import pandas as pd
-import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
 
 from bench.cost.records import CostReport
-from bench.report.plots import save
+from bench.report.plots.labels import legend, legend_height
 from bench.report.scores import scores
+from bench.report.theme import GREY, TEXT, Style, figure, save, styles, themed
 from bench.result import RunResult
 from bench.spec import RunSpec, series_hash
 
@@ -73,11 +74,12 @@ def points(reports: Sequence[CostReport], results: Sequence[RunResult]) -> Point
     return Points(found, left_out)
 
 
-def draw_pareto(found: Sequence[Point], path: Path) -> list[Path]:
+def draw_pareto(found: Sequence[Point], stem: Path) -> list[Path]:
     """A picture for each size, batch, precision and device: unseen mIoU against latency, memory, trainable parameters.
 
     The line joins what nothing else beats in both; bars are the quartiles of the latency and the spread over seeds.
-    At `path` or numbered beside it; returns the paths, none without points. Raises as `bench.report.plots.save` does.
+    As PNG and SVG at `stem`.png, ..., or numbered beside it; returns the paths, none without points. Raises as
+    `bench.report.theme.save` does.
     """
     places: dict[tuple[object, ...], list[Point]] = {}
     for point in found:
@@ -85,7 +87,10 @@ def draw_pareto(found: Sequence[Point], path: Path) -> list[Path]:
         device = report.machine.device_name if report.machine else ""
         key = (report.size, report.batch, report.precision, report.compile, device, point.windows)
         places.setdefault(key, []).append(point)
-    return save([_picture(mine) for mine in places.values()], path)
+    written = []
+    for number, mine in enumerate(places.values(), 1):
+        written += save(_picture(mine), stem.with_name(f"{stem.name}-{number}" if number > 1 else stem.name))
+    return written
 
 
 def front(costs: Sequence[float], gains: Sequence[float]) -> list[int]:
@@ -111,54 +116,67 @@ def _windows(spec: RunSpec) -> str:
     return "whole images" if laid is None else f"windows of {laid[0][0]}x{laid[0][1]}"
 
 
-def _picture(found: Sequence[Point]) -> Figure:
-    report = found[0].report
-    table = pd.DataFrame(
-        {
-            "method": point.report.method,
-            "backbone": point.report.backbone,
-            "unseen": point.unseen,
-            "spread": point.spread,
-            "latency": point.report.latency.median_ms if point.report.latency else math.nan,
-            "p25": point.report.latency.p25_ms if point.report.latency else math.nan,
-            "p75": point.report.latency.p75_ms if point.report.latency else math.nan,
-            "memory": point.report.memory.peak_mb if point.report.memory else math.nan,
-            "trainable": point.report.parameters.trainable / 1e6 if point.report.parameters else math.nan,
-        }
-        for point in found
-    )
-    with sns.axes_style("whitegrid"):
-        figure = Figure(figsize=(13, 4.2), layout="constrained")
-        panels = figure.subplots(1, 3, sharey=True)
-    for axes, (column, title) in zip(panels, AXES.items(), strict=True):
-        _panel(axes, table, column)
-        axes.set(xlabel=title, ylabel="mean mIoU on unseen, %")
-    handles, labels = figure.axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside right upper", frameon=False)
-    compiled = ", compiled" if report.compile else ""
-    device = f"{report.machine.device_name}, {report.machine.threads} threads" if report.machine else "?"
-    cost = f"cost: batch {report.batch} at {report.size[0]}x{report.size[1]}, {report.precision}{compiled}, {device}"
-    seeds = sorted({point.seeds for point in found})
-    how_many = f"{seeds[0]}" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
-    score = f"mIoU: {report.protocol}/{report.track}, {found[0].windows}, {how_many} seeds"
-    figure.suptitle(f"{score}\n{cost}", fontsize=11)
-    return figure
+def panel(axes: Axes, found: pd.DataFrame, looks: Mapping[str, Style]) -> None:
+    """One kind of cost: a point a line of `found`, whose index are the keys of `looks`, and the front as a step.
 
-
-def _panel(axes: Axes, table: pd.DataFrame, column: str) -> None:
-    x, y = table[column], table["unseen"]
+    Columns x and y, and what their bars reach: y_spread both ways, x_spread both ways or x_low and x_high.
+    """
+    x, y = found["x"], found["y"]
     best = front(list(x), list(y))
-    axes.step(x.iloc[best], y.iloc[best], where="post", color="0.35", linewidth=1.8, zorder=2)
-    across = [x - table["p25"], table["p75"] - x] if column == "latency" else None
-    axes.errorbar(x, y, yerr=table["spread"], xerr=across, fmt="none", ecolor="0.8", linewidth=1.2, zorder=1)
-    sns.scatterplot(
-        data=table, x=column, y="unseen", hue="method", style="backbone", s=90, palette="colorblind", zorder=3, ax=axes
-    )
-    legend = axes.get_legend()
-    assert legend is not None
-    legend.remove()  # one for all panels stands beside them
+    axes.step(x.iloc[best], y.iloc[best], where="post", color=GREY, linewidth=0.9, zorder=2)
+    for place, name in enumerate(found.index):
+        style, row = looks[name], found.iloc[place]
+        across = [[row["x_low"]], [row["x_high"]]] if "x_low" in found else row["x_spread"]
+        axes.errorbar(
+            row["x"], row["y"], xerr=across, yerr=row["y_spread"], elinewidth=0.7, zorder=3, **style.marks
+        )  # fmt: skip
     if 0 < 10 * x.min() < x.max():
         axes.set_xscale("log")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5), numticks=5))
+        axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+        axes.xaxis.set_minor_locator(NullLocator())
     else:
-        most = max(x.max(), table["p75"].max()) if across else x.max()
-        axes.set_xlim(0, 1.08 * most)  # from 0, else a hundredth looks like a world
+        reach = found["x_high"] if "x_high" in found else found["x_spread"]
+        axes.set_xlim(0, 1.08 * (x + reach.fillna(0)).max())  # from 0, else a hundredth looks like a world
+
+
+def _picture(found: Sequence[Point]) -> Figure:
+    first = found[0].report
+    names = [f"{point.report.method}, {point.report.backbone}" for point in found]
+    by_both = styles(sorted({(point.report.method, point.report.backbone, "") for point in found}))
+    looks = {
+        name: by_both[point.report.method, point.report.backbone, ""] for name, point in zip(names, found, strict=True)
+    }
+    compiled = ", compiled" if first.compile else ""
+    device = f"{first.machine.device_name}, {first.machine.threads} threads" if first.machine else "?"
+    cost = f"cost: batch {first.batch} at {first.size[0]}x{first.size[1]}, {first.precision}{compiled}, {device}"
+    seeds = sorted({point.seeds for point in found})
+    how_many = f"{seeds[0]}" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
+    score = f"mIoU: {first.protocol}, track {first.track}, {found[0].windows}, {how_many} seeds"
+    with themed():
+        drawn = figure(2.1 + legend_height(looks, TEXT), TEXT, f"{score}; {cost}")
+        panels = drawn.subplots(1, len(AXES), sharey=True)
+        for axes, (column, title) in zip(panels, AXES.items(), strict=True):
+            table = _costs(found, column).set_axis(names).dropna(subset="x")
+            if not table.empty:
+                panel(axes, table, looks)
+            axes.set_xlabel(title)
+        panels[0].set_ylabel("mean mIoU on unseen, %")
+        legend(drawn, looks, lines=False)
+    return drawn
+
+
+def _costs(found: Sequence[Point], column: str) -> pd.DataFrame:
+    """Of each point one kind of cost, NaN where it was not measured, and the score; see `panel`."""
+    lines = []
+    for point in found:
+        times, memory, parameters = point.report.latency, point.report.memory, point.report.parameters
+        cost = {
+            "latency": times.median_ms if times else math.nan,
+            "memory": memory.peak_mb if memory else math.nan,
+            "trainable": parameters.trainable / 1e6 if parameters else math.nan,
+        }[column]
+        quartiles = (times.median_ms - times.p25_ms, times.p75_ms - times.median_ms) if times else (0.0, 0.0)
+        low, high = quartiles if column == "latency" else (0.0, 0.0)
+        lines.append({"x": cost, "y": point.unseen, "y_spread": point.spread, "x_low": low, "x_high": high})
+    return pd.DataFrame(lines)

@@ -1,0 +1,51 @@
+"""mIoU against what a run's model costs, a panel each kind of cost, as the runs themselves measured it."""
+
+from __future__ import annotations
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from bench.report.pareto import panel
+from bench.report.plots.data import NothingToDraw, Table
+from bench.report.plots.labels import legend, legend_height
+from bench.report.theme import figure
+
+COSTS = {
+    "trainable_params": ("trainable parameters, M", 1e-6),
+    "gflops": ("GFLOPs", 1.0),
+    "latency_ms": ("latency, ms", 1.0),
+    "peak_memory_mb": ("peak memory, MB", 1.0),
+}
+"""Column -> title and factor."""
+TIMED = ("latency_ms", "peak_memory_mb")
+"""What depends on the machine: of the device alone that measured most runs."""
+
+
+def draw(table: Table) -> Figure:
+    """The step joins what nothing else beats in both. Raises NothingToDraw where no run has a score and a cost."""
+    column, frame = f"{table.group()}_mean", table.frame
+    device = str(frame["device"].mode().iloc[0])
+    panels = {}
+    for cost, (title, factor) in COSTS.items():
+        mine = frame[frame["device"] == device] if cost in TIMED else frame
+        found = pd.DataFrame({"label": mine["label"], "x": mine[cost].astype(float) * factor, "y": mine[column]})
+        found = found.dropna().astype({"y": float})
+        if not found.empty:
+            panels[title] = found.groupby("label", sort=False).agg(
+                x=("x", "mean"), y=("y", "mean"), x_spread=("x", "std"), y_spread=("y", "std")
+            )
+    if not panels:
+        raise NothingToDraw("no run has a score and a cost")
+    down = -(-len(panels) // 2)
+    crops = {"{} x {}".format(*run.spec.recipe.crop) for runs in table.results.values() for run in runs}
+    size = f"one image of {crops.pop()} px" if len(crops) == 1 else "one image of the training crop's size"
+    drawn = figure(0.3 + legend_height(table.styles) + 1.25 * down, note=table.note(f"{size}, {device}", table.seeds()))
+    grid = drawn.subplots(down, 2, sharey=True, squeeze=False)
+    for axes, (title, found) in zip(grid.flat, panels.items(), strict=False):
+        panel(axes, found, table.styles)
+        axes.set_xlabel(title)
+    for axes in list(grid.flat)[len(panels) :]:
+        axes.set_axis_off()
+    drawn.supylabel(f"mIoU on {table.group()}, mean, %")
+    legend(drawn, table.styles, lines=False)
+    return drawn
