@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from bench import cli_data, cli_generate, cli_plot, cli_profile, cli_report, cli_results
+from bench import cli_check, cli_data, cli_generate, cli_plot, cli_profile, cli_report, cli_results
 from bench.cli_options import (
     PROGRAM,
     AsJson,
@@ -231,6 +231,7 @@ def selftest(
             raise typer.Exit(1)
 
 
+cli_check.add_to(app)
 cli_profile.add_to(app)
 cli_report.add_to(app)
 cli_plot.add_to(app)

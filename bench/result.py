@@ -29,6 +29,8 @@ from bench.writing import encode, write_atomically
 SCHEMA_VERSION: Literal[2] = 2
 _PIXELS = itemgetter(0)
 """Of a bin of confidence."""
+BASELINES = "baselines"
+"""Folder beside the protocols' whose files are the regression gate's, no results."""
 
 
 class Provenance(Frozen):
@@ -288,7 +290,8 @@ def each_result(
     result's matrices are left in `matrices`.
     """
     for path in sorted(root.rglob("*.json")):
-        if any(part.startswith(".") for part in path.relative_to(root).parts):
+        inside = path.relative_to(root).parts
+        if inside[0] == BASELINES or any(part.startswith(".") for part in inside):
             continue
         try:
             result = read_result(path, matrices)
