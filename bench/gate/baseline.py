@@ -57,7 +57,7 @@ class Tolerances(Frozen):
     gflops: float = 0.01
     """Relative."""
     labels: float = 0.001
-    response: float = 0.001
+    response: float = 0.0001
 
 
 class Figures(NamedTuple):
