@@ -31,7 +31,7 @@ RULE = (
 class Budget(Frozen):
     """How much of a protocol's work a quick run does."""
 
-    iterations: Positive = 50
+    iterations: Positive = 100
     """Of training (and of a joint phase, where the method has one)."""
     images: Positive = 2
     """Of each target."""
