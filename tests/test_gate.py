@@ -61,7 +61,9 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(protocols, "FOLDER", root / "protocols")
         patch.setattr(profile, "_SECONDS", 0.01)
-        wanted = Subject(("rein", "frozen"), "eva02", "small", "native", (), Budget(iterations=2, seeds=(0, 1), images=1))
+        wanted = Subject(
+            ("rein", "frozen"), "eva02", "small", "native", (), Budget(iterations=2, seeds=(0, 1), images=1)
+        )
         update(root / "small.json", wanted, Place("cpu"))
         yield root
 
@@ -207,7 +209,9 @@ def test_mistakes_end_in_one_line(
     change: Any, arguments: list[str], message: str, baseline: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "b.json"
-    path.write_text(change if isinstance(change, str) else json.dumps(json.loads(baseline.read_text()) | (change or {})))
+    path.write_text(
+        change if isinstance(change, str) else json.dumps(json.loads(baseline.read_text()) | (change or {}))
+    )
     given = ["--baseline", str(path), *(argument.replace("BASELINE", str(path)) for argument in arguments)]
     assert cli.main(["check", "--quiet", "--device", "cpu", *given]) == 2
     (line,) = capsys.readouterr().err.splitlines()

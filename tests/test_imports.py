@@ -22,6 +22,7 @@ TORCH_FREE = (
     *("bench.reported", "bench.report.reported", "bench.report.plots", "bench.cli_plot"),
     *("bench.models.card", "bench.models.hub", "bench.data.cards"),
     *("bench.cost", "bench.cost.records", "bench.cost.table"),
+    *("bench.gate", "bench.gate.baseline", "bench.gate.compare", "bench.gate.table"),
     *("bench.generated", "bench.generated.prompts", "bench.generated.streets"),
 )
 DISTRIBUTIONS = {

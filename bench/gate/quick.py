@@ -106,13 +106,13 @@ def folder(place: Place) -> Iterator[Path]:
         yield Path(name)
 
 
-def quick_run(spec: RunSpec, results: Path, place: Place, on_existing: OnExisting) -> Quick:
-    """Train, score and measure `spec`. Raises what `bench.run.run` raises."""
+def quick_run(spec: RunSpec, results: Path, place: Place, on_existing: OnExisting, *, answers: bool = True) -> Quick:
+    """Train, score and measure `spec`; its response is empty unless it `answers`. Raises what `bench.run.run` raises."""
     observer = OneBar(place.observer, f"{spec.method}, seed {spec.seed}") if place.observer else None
     options: dict[str, Any] = {"device": place.device, "observer": observer, "weights": place.weights}
     options |= {"data_root": place.data_root, "workers": place.workers, "on_existing": on_existing}
     result = run(spec, results=results, **options)
-    answer = response(build_segmenter(spec, place.weights), spec.recipe.crop)
+    answer = response(build_segmenter(spec, place.weights), spec.recipe.crop) if answers else []
     return Quick(figures(result, [float(f"{value:.{DIGITS}g}") for value in answer]), result)
 
 

@@ -1,0 +1,1 @@
+"""Hot paths against reference implementations, as pytest-benchmark suites: `python -m pytest benchmarks`."""
