@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from pathlib import Path
 from typing import Any
@@ -88,6 +89,15 @@ def test_every_quantity_has_a_row_and_each_can_move(committed: Baseline) -> None
     assert moved(committed, response=[value * 1.0002 for value in entry.response]) == {"response"}
     counts = entry.labels["source"]
     assert moved(committed, labels={**entry.labels, "source": counts[1:] + counts[:1]}) == {"labels source"}
+
+
+def test_what_is_no_number_moved_and_is_valid_json(committed: Baseline) -> None:
+    entry = committed.methods["rein"]
+    found = figures(entry, response=[], miou={"source": math.inf}, gflops=math.nan)
+    rows = [row for row in compare("rein", entry, found, committed.tolerances) if row.difference is None]
+    assert {row.quantity for row in rows} == {"response", "GFLOPs", *(f"mIoU {group}" for group in entry.miou)}
+    assert all(row.moved for row in rows)
+    json.dumps([row._asdict() for row in rows], allow_nan=False)
 
 
 def test_a_setting_that_changed_is_a_row_and_a_new_one_a_note(committed: Baseline) -> None:

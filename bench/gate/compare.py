@@ -129,8 +129,9 @@ def distance(now: npt.ArrayLike, before: npt.ArrayLike) -> float:
 def _row(
     method: str, quantity: str, before: Any, now: Any, difference: float | None, tolerance: float, unit: str = ""
 ) -> Row:
-    within = difference is not None and math.isfinite(difference) and abs(difference) <= tolerance
-    return Row(method, quantity, before, now, difference, tolerance, unit, not within)
+    now, difference = (None if value is None or not math.isfinite(value) else value for value in (now, difference))
+    moved = difference is None or abs(difference) > tolerance
+    return Row(method, quantity, before, now, difference, tolerance, unit, moved)
 
 
 def _named(name: str, before: Any, now: Any) -> str:

@@ -107,7 +107,7 @@ def folder(place: Place) -> Iterator[Path]:
 
 
 def quick_run(spec: RunSpec, results: Path, place: Place, on_existing: OnExisting, *, answers: bool = True) -> Quick:
-    """Train, score and measure `spec`; its response is empty unless it `answers`. Raises what `bench.run.run` raises."""
+    """Train, score and measure `spec`; no response unless it `answers`. Raises what `bench.run.run` raises."""
     observer = OneBar(place.observer, f"{spec.method}, seed {spec.seed}") if place.observer else None
     options: dict[str, Any] = {"device": place.device, "observer": observer, "weights": place.weights}
     options |= {"data_root": place.data_root, "workers": place.workers, "on_existing": on_existing}
