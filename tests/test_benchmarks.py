@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import os
+import subprocess
+import sys
 from pathlib import Path
 from types import ModuleType
 
@@ -112,3 +115,33 @@ def test_refinement_is_the_same_and_its_ratio_printed(
     finally:
         torch.set_num_threads(threads)
     assert "60 components of 128 x 128" in capsys.readouterr().out
+
+
+def test_a_ratio_below_its_floor_fails_whatever_the_seconds(tmp_path: Path) -> None:
+    """Of three functions that take milliseconds each, only the one that is slower than its reference is at fault."""
+    pytest.importorskip("pytest_benchmark", reason="pytest-benchmark is not installed: pip install -e '.[test]'")
+    (tmp_path / "test_made_up.py").write_text(
+        """
+import time
+import pytest
+
+pytestmark = pytest.mark.benchmark(timer=time.process_time)
+
+def spend(seconds):
+    began = time.process_time()
+    while time.process_time() - began < seconds:
+        pass
+
+@pytest.mark.parametrize(("mine", "other", "least"), [(0.002, 0.008, 2), (0.008, 0.016, 1.5), (0.004, 0.002, 1)])
+def test_one(mine, other, least, compared):
+    compared(lambda: spend(mine), lambda: spend(other), least, rounds=3)
+"""
+    )
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "benchmarks.suite.conftest"]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    done = subprocess.run(
+        [*command, str(tmp_path)], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "1 failed, 2 passed" in done.stdout
+    assert "times as fast as the reference, not 1" in done.stdout
