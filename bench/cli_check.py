@@ -30,8 +30,7 @@ from bench.errors import BenchError, UserError
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from bench.gate.check import Subject
-    from bench.gate.quick import Place
+    from bench.gate.quick import Place, Subject
 
 BASELINE = Path("results/baselines/streets.json")
 
@@ -68,7 +67,7 @@ def check(
 ) -> None:
     """Compare quick runs with a baseline: exit 1 with a table of what moved. `--update` writes the baseline."""
     check_device(device)
-    chosen = {"backbone": backbone, "protocol": protocol, "track": track, "set": sets}
+    chosen: dict[str, Any] = {"backbone": backbone, "protocol": protocol, "track": track, "set": sets}
     chosen |= {"iterations": iterations, "images": images, "corrupted": corrupted, "seeds": seeds}
     given = {name: value for name, value in chosen.items() if value is not None}
     if given and not update:
@@ -127,7 +126,7 @@ def _subject(path: Path, methods: list[str], given: dict[str, Any]) -> Subject:
             wanted = subject(read_baseline(path))
         except BenchError as error:
             raise UserError(f"{error}; say with --method and --backbone what the new one is to hold") from error
-    budget = {name: given[name] for name in ("iterations", "images", "corrupted") if name in given}
+    budget: dict[str, Any] = {name: given[name] for name in ("iterations", "images", "corrupted") if name in given}
     if "seeds" in given:
         budget["seeds"] = tuple(range(given["seeds"]))
     return wanted._replace(

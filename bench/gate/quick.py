@@ -112,8 +112,11 @@ def quick_run(spec: RunSpec, results: Path, place: Place, on_existing: OnExistin
     options: dict[str, Any] = {"device": place.device, "observer": observer, "weights": place.weights}
     options |= {"data_root": place.data_root, "workers": place.workers, "on_existing": on_existing}
     result = run(spec, results=results, **options)
-    answer = response(build_segmenter(spec, place.weights), spec.recipe.crop) if answers else []
-    return Quick(figures(result, [float(f"{value:.{DIGITS}g}") for value in answer]), result)
+    answer: list[float] = []
+    if answers:
+        found = response(build_segmenter(spec, place.weights), spec.recipe.crop)
+        answer = [float(f"{value:.{DIGITS}g}") for value in found]
+    return Quick(figures(result, answer), result)
 
 
 def figures(result: RunResult, answer: Sequence[float]) -> Figures:
