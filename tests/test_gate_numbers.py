@@ -47,7 +47,7 @@ def moved(baseline: Baseline, method: str = "rein", **changes: Any) -> set[str]:
 def test_a_seed_drawn_anew_fails_as_rarely_as_promised(methods: int, seeds: int) -> None:
     """Scores of four groups, normal around each method's own mean: at most ALARM of the checks of a whole file fail."""
     rng = np.random.default_rng(0)
-    groups, files, failed = [f"g{n}" for n in range(4)], 1500, 0
+    groups, files, failed = [f"g{n}" for n in range(4)], 600, 0
     for _ in range(files):
         centre = rng.uniform(20, 60, (methods, 4, 1))
         drawn = centre + rng.normal(0, 3, (methods, 4, seeds + 1))
@@ -79,7 +79,9 @@ def test_every_quantity_has_a_row_and_each_can_move(committed: Baseline) -> None
         assert moved(committed, miou=inside) == set()
         for value in (scores[group] - 1.01 * allowed.miou[group], scores[group] + 1.01 * allowed.miou[group], math.nan):
             assert moved(committed, miou={**scores, group: value}) == {f"mIoU {group}"}
-    assert moved(committed, miou={"source": entry.score("source")}) == {f"mIoU {name}" for name in groups[1:]}
+    assert moved(committed, miou={"source": entry.score("source")}) == {
+        f"mIoU {name}" for name in groups if name != "source"
+    }
     assert moved(committed, trainable_params=entry.trainable_params + 1) == {"trainable parameters"}
     assert moved(committed, total_params=entry.total_params - 1) == {"total parameters"}
     assert entry.gflops is not None
@@ -119,7 +121,7 @@ def test_shares_and_distances() -> None:
 
 
 def test_the_committed_baseline_states_where_its_tolerances_come_from(committed: Baseline) -> None:
-    assert tuple(committed.methods) == METHODS
+    assert set(committed.methods) == set(METHODS)
     scores = [entry.miou for entry in committed.methods.values()]
     assert committed.tolerances.miou == tolerances(scores)
     assert committed.spread == {group: round(pooled(scores, group), 3) for group in committed.tolerances.miou}
