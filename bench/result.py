@@ -21,12 +21,13 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field, ValidationError, ValidationInfo, model_validator
 
+from bench.cost.figures import Cost
 from bench.errors import DamagedFile, PrerequisiteError, UserError, what_is_wrong
 from bench.per_image import PerImage, check_contents, per_image_path, read_per_image
 from bench.spec import Frozen, Group, RunSpec, spec_hash
 from bench.writing import encode, write_atomically
 
-SCHEMA_VERSION: Literal[2] = 2
+SCHEMA_VERSION: Literal[3] = 3
 _PIXELS = itemgetter(0)
 """Of a bin of confidence."""
 BASELINES = "baselines"
@@ -81,17 +82,6 @@ class CurvePoint(Frozen):
     lr: float
 
 
-class Cost(Frozen):
-    """What a run's model costs, at one image of the training crop's size."""
-
-    trainable_params: int
-    total_params: int
-    gflops: float | None = None
-    latency_ms: float | None = None
-    images_per_s: float | None = None
-    peak_memory_mb: float | None = None
-
-
 class Seconds(Frozen):
     """Wall time of each part, resumed runs summed."""
 
@@ -104,7 +94,8 @@ class Seconds(Frozen):
 class RunResult(Frozen):
     """One run, as its file holds it."""
 
-    schema_version: Literal[2] = SCHEMA_VERSION
+    schema_version: Literal[2, 3] = SCHEMA_VERSION
+    """Of 2 the cost is an `EarlierCost`."""
     origin: Literal["measured"] = "measured"
     state: Literal["partial", "complete"]
     spec: RunSpec

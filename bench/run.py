@@ -15,6 +15,8 @@ from torch import Tensor
 from bench import inference, provenance
 from bench.api import Segmenter
 from bench.checkpoint import read_progress
+from bench.cost.counts import count
+from bench.cost.of_run import cost_of_run
 from bench.data.for_run import open_for, require_targets
 from bench.data.reader import SegmentationDataset
 from bench.errors import DamagedFile, UserError
@@ -23,7 +25,6 @@ from bench.joint import open_joint
 from bench.models.build import build_segmenter
 from bench.observer import Observer, Silent
 from bench.per_image import read_per_image
-from bench.profile import measure
 from bench.registry import METHODS
 from bench.resolve import departures
 from bench.result import (
@@ -106,7 +107,7 @@ def run(
     finally:
         for dataset in opened.targets.values():
             dataset.cancel()  # an interrupted program does not wait for images nobody will see
-    return job.complete(segmenter, fabric)
+    return job.complete(segmenter, fabric, weights)
 
 
 def make_fabric(device: str, precision: Precision) -> Fabric:
@@ -171,16 +172,18 @@ class _Job:
                 targets=self.result.targets | {target.name: scored.result},
             )
 
-    def complete(self, segmenter: Segmenter, fabric: Fabric) -> RunResult:
-        """Measure the cost and close the result, where no target is left."""
+    def complete(self, segmenter: Segmenter, fabric: Fabric, weights: Path | None) -> RunResult:
+        """Measure the cost and close the result, where no target is left. The segmenter is of no more use."""
         spec = self.result.spec
         if {target.name for target in spec.targets} - set(self.result.targets):
             return self.result
         began = time.monotonic()
-        self.observer.start("profile", 1)
-        cost = measure(segmenter, spec.recipe.crop, inference.layout(spec), fabric)
-        self.observer.advance("profile")
-        self.observer.finish("profile")
+        parameters, device = count(segmenter), fabric.device
+        if device.type == "cuda":  # its memory is for the process that measures
+            segmenter.to("meta")
+            torch.cuda.empty_cache()
+        on: dict[str, Any] = {"device": str(device), "threads": torch.get_num_threads(), "weights": weights}
+        cost = cost_of_run(spec, parameters, self.observer, **on)
         self._save(spent={"profile": time.monotonic() - began}, cost=cost, state="complete")
         return self.result
 

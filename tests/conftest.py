@@ -8,7 +8,7 @@ import shutil
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -21,8 +21,13 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
         os.environ.setdefault(variable, "1")
 
-from bench.result import Cost, CurvePoint, Provenance, Reliability, RunResult, Seconds, TargetResult
+from bench.cost.figures import Parameters, RunCost, Times
+from bench.result import CurvePoint, Provenance, Reliability, RunResult, Seconds, TargetResult
 from bench.spec import HeadConfig, Recipe, RunSpec, Source, Target, Track, spec_hash
+
+if TYPE_CHECKING:
+    from bench.cost.records import Job
+    from bench.observer import Observer
 
 CLASSES = 3
 IMAGES = 2
@@ -44,6 +49,25 @@ def interruptible() -> None:
     """SIGINT as a terminal leaves it: a shell that starts the tests in the background has it ignored."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(autouse=True)
+def quick_costs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs measure their cost in this process, and shortly: a process of its own takes seconds to import torch.
+
+    Fixtures of a module are made before this one, and measure as a user's runs do.
+    """
+    from bench.cost import of_run, profile
+
+    def measure(job: Job, observer: Observer, task: str) -> dict[str, Any]:
+        from bench.cost.worker import work
+
+        found: dict[str, Any] = {"throughput": [], "missing": {}}
+        work(job.model_copy(update={"threads": None}), lambda line: profile._note(line, found))
+        return found
+
+    monkeypatch.setattr(of_run, "measure", measure)
+    monkeypatch.setattr(of_run, "SECONDS", 0.001)
 
 
 @pytest.fixture
@@ -142,6 +166,21 @@ def per_image() -> Callable[[RunResult], dict[str, Any]]:
     return split
 
 
+def a_cost(latency_ms: float) -> RunCost:
+    """What a run costs that has 1000 trainable parameters of 5000, all of them in its head."""
+    counts = {"trainable": 1000, "total": 5000, "backbone": 4000, "head": 1000, "adapter": 0}
+    trainable = {"trainable_backbone": 0, "trainable_head": 1000, "trainable_adapter": 0}
+    return RunCost(
+        parameters=Parameters.model_validate(counts | trainable),
+        size=(16, 32),
+        train_batch=4,
+        seconds=1.0,
+        gflops=1.5,
+        latency=Times(median_ms=latency_ms, p25_ms=1.5, p75_ms=9.0, p95_ms=9.5, runs=10, warm_up=3),
+        missing={"energy": "no counter"},
+    )
+
+
 @pytest.fixture
 def make_result(make_spec: SpecFactory) -> ResultFactory:
     """A result of ``make_spec(**fields)``; each target's diagonal is drawn from the seed, so mIoUs differ."""
@@ -180,9 +219,7 @@ def make_result(make_spec: SpecFactory) -> ResultFactory:
                 ),
                 "targets": targets,
                 "curve": [CurvePoint(iteration=1, loss=2.5, lr=1e-3)],
-                "cost": Cost(trainable_params=1000, total_params=5000, gflops=1.5, latency_ms=2.0 + spec.seed)
-                if finished
-                else None,
+                "cost": a_cost(latency_ms=2.0 + spec.seed) if finished else None,
                 "seconds": Seconds(train=1.0, evaluate=2.0, profile=0.5, total=4.0),
             }
         )

@@ -13,9 +13,10 @@ from torch import Tensor
 from bench import cli, cli_profile
 from bench.cost import measures, nvml
 from bench.cost import worker as worker_module
+from bench.cost.figures import DOES_NOT_FIT, Figure, Times
 from bench.cost.matrix import Choice
 from bench.cost.measures import Bench, out_of_memory, set_bench, timed
-from bench.cost.records import DOES_NOT_FIT, CostReport, Figure, Job, Times, Unavailable
+from bench.cost.records import CostReport, Job, Unavailable
 from bench.cost.worker import work
 from bench.resolve import resolve
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 
+from bench.cost.counts import flops
 from bench.models.backbones import build_backbone
 from bench.models.card import load_card
 from bench.parts import Backbone
-from bench.profile import flops
 
 
 def by_hand(size: tuple[int, int], patch: int, depth: int, width: int, hidden: int, prefix: int) -> int:

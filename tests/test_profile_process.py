@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from test_profile_cost import FIGURES, a_job
 
+from bench.cost.figures import DOES_NOT_FIT
 from bench.cost.matrix import measure_all
 from bench.cost.profile import profile
-from bench.cost.records import DOES_NOT_FIT
 from bench.errors import UserError
 
 

@@ -14,8 +14,9 @@ from rich.console import Console
 
 from bench import cli
 from bench.cost import profile as profile_module
+from bench.cost.figures import DOES_NOT_FIT
 from bench.cost.profile import report
-from bench.cost.records import DOES_NOT_FIT, CostReport, Job
+from bench.cost.records import CostReport, Job
 from bench.cost.table import WIDTH, render, row, write
 from bench.cost.worker import work
 from bench.errors import PrerequisiteError

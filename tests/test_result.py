@@ -8,6 +8,7 @@ import stat
 import numpy as np
 import pytest
 
+from bench.cost.figures import EarlierCost
 from bench.errors import DamagedFile, PrerequisiteError
 from bench.per_image import per_image_path, read_per_image
 from bench.result import (
@@ -36,6 +37,16 @@ def test_round_trip(saved, per_image) -> None:
     assert read_result(path) == result
     counts = read_per_image(path, result)
     assert all(np.array_equal(counts[name], wanted) for name, wanted in per_image(result).items())
+
+
+def test_a_result_of_the_schema_before_is_read_as_it_is(saved, per_image) -> None:
+    result, path = saved
+    cost = {"trainable_params": 7, "total_params": 9, "gflops": 0.5, "latency_ms": 3.0, "peak_memory_mb": 12.0}
+    _edit(path, schema_version=2, cost=cost)
+    old = read_result(path)
+    assert old.cost == EarlierCost(**cost)
+    assert (old.schema_version, old.targets) == (2, result.targets)
+    assert json.loads(json.dumps(old.model_dump(mode="json")))["cost"] == cost | {"images_per_s": None}
 
 
 def test_path_names_the_run(saved, tmp_path) -> None:

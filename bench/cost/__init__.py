@@ -1,4 +1,5 @@
-"""What a method on a backbone costs, measured for its own sake: the verb `profile`.
+"""What a method on a backbone costs: the verb `profile`, and the cost part of every run.
 
-A run's own, shorter measurement is `bench.profile`; what is measured here, and how, is in docs/performance.md.
+Every run has a shorter measurement of the same figures (`bench.cost.of_run`); what is measured, and how, is in
+docs/performance.md.
 """

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import product
 from typing import Any, NamedTuple, cast, get_args
 
+from bench.cost.figures import Figure
 from bench.cost.profile import profile, report
-from bench.cost.records import CostReport, Figure, Job
+from bench.cost.records import CostReport, Job
 from bench.errors import UserError
 from bench.observer import Observer
 from bench.registry import METHODS

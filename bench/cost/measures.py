@@ -1,4 +1,4 @@
-"""The figures of one combination, each measured in this process: a function each, from a `Bench` to its record."""
+"""The figures of one combination, measured in this process, one after the other: functions from `Bench` to record."""
 
 from __future__ import annotations
 
@@ -17,20 +17,11 @@ from torch import Tensor, nn
 from bench.api import CLASSES, Segmenter
 from bench.checkpoint import Progress
 from bench.cost import nvml, resident
-from bench.cost.records import (
-    DOES_NOT_FIT,
-    Figure,
-    Job,
-    Memory,
-    Parameters,
-    Rate,
-    Times,
-    Training,
-    Unavailable,
-)
+from bench.cost.counts import count, flops
+from bench.cost.figures import DOES_NOT_FIT, Figure, Memory, Parameters, Rate, Times, Training
+from bench.cost.records import Job, Unavailable
 from bench.data.stream import Batch
 from bench.models.build import build_segmenter
-from bench.profile import flops, synchronize
 from bench.registry import METHODS
 from bench.run import make_fabric
 from bench.train import Loop, set_up
@@ -78,10 +69,12 @@ def set_bench(job: Job) -> Bench:
     Raises what `build_segmenter` and `make_fabric` raise.
     """
     fabric = make_fabric(job.device, job.spec.precision)
+    if job.threads is not None:
+        torch.set_num_threads(job.threads)
     if job.figures and set(job.figures) <= COUNTED and METHODS.get(job.spec.method).own_model is None:
         return Bench(job, fabric, _without_data(job), None)
     _touch_libraries(fabric.device)
-    segmenter = build_segmenter(job.spec).eval().to(fabric.device)
+    segmenter = build_segmenter(job.spec, job.weights).eval().to(fabric.device)
     if job.spec.compile:
         segmenter.backbone.compile(dynamic=False)  # as a run does
     resident.trim()
@@ -89,21 +82,8 @@ def set_bench(job: Job) -> Bench:
 
 
 def parameters(bench: Bench) -> Parameters:
-    """Counts; what no backbone and no head holds belongs to the adapter."""
-    everything = dict(bench.segmenter.named_parameters())
-    parts = {"backbone": bench.segmenter.backbone, "head": bench.segmenter.head}
-    held = {name: {id(p) for p in part.parameters()} for name, part in parts.items()}
-    rest = {id(p) for p in everything.values()} - held["backbone"] - held["head"]
-    held["adapter"] = rest
-    held["head"] = held["head"] - held["backbone"]
-    counts: dict[str, int] = {}
-    for part, known in held.items():
-        mine = [p for p in everything.values() if id(p) in known]
-        counts[part] = sum(p.numel() for p in mine)
-        counts[f"trainable_{part}"] = sum(p.numel() for p in mine if p.requires_grad)
-    total = sum(p.numel() for p in everything.values())
-    trainable = sum(p.numel() for p in everything.values() if p.requires_grad)
-    return Parameters(trainable=trainable, total=total, **counts)
+    """Counts by part."""
+    return count(bench.segmenter)
 
 
 def gflops(bench: Bench) -> float:
@@ -133,7 +113,7 @@ def _gflops(segmenter: Segmenter, image: Tensor, fabric: Fabric) -> float:
 
 def _without_data(job: Job) -> Segmenter:
     with torch.device("meta"):
-        return build_segmenter(job.spec).eval()
+        return build_segmenter(job.spec, job.weights).eval()
 
 
 def latency(bench: Bench) -> Times:
@@ -194,11 +174,21 @@ def training(bench: Bench) -> Training:
     bench.segmenter.train()
     loop = Loop(bench.fabric, ready.model, ready.wrapped, recipe, 0, Progress(spec_hash=""), 0)
     rng = np.random.default_rng(0)
-    shape = (bench.job.batch, *bench.job.size)
+    shape = (bench.job.train_batch or bench.job.batch, *bench.job.size)
     images = rng.integers(0, 256, (shape[0], 3, *shape[1:]), dtype=np.uint8)
     batch = Batch(images, rng.integers(0, len(CLASSES), shape, dtype=np.uint8))
-    peak = _peak(bench, lambda: loop.step(batch))  # the first two steps: AdamW makes its state in the first
-    return Training(step=timed(lambda: loop.step(batch), bench.device, bench.job.seconds), memory=peak)
+
+    def forget() -> None:
+        ready.optimizer.state.clear()
+        ready.optimizer.zero_grad(set_to_none=True)
+
+    try:
+        peak = _peak(bench, lambda: loop.step(batch), forget)  # the first two steps: AdamW makes its state in the first
+        return Training(step=timed(lambda: loop.step(batch), bench.device, bench.job.seconds), memory=peak)
+    finally:  # figures that follow are those of predicting
+        forget()
+        bench.segmenter.eval()
+        resident.trim()
 
 
 MEASURES: dict[Figure, Callable[[Bench], Any]] = {
@@ -240,9 +230,16 @@ def out_of_memory(error: BaseException) -> str | None:
     return f"{DOES_NOT_FIT}: {text[:200] or type(error).__name__}"
 
 
-def _peak(bench: Bench, work: Callable[[], object]) -> Memory:
+def _peak(bench: Bench, work: Callable[[], object], forget: Callable[[], None] = lambda: None) -> Memory:
+    """Of the first two runs of `work`, for which `forget` prepares again. Compiling comes before, and is not in it."""
     own = [*bench.segmenter.parameters(), *bench.segmenter.buffers()]
     model = sum({t.untyped_storage()._cdata: t.untyped_storage().nbytes() for t in own}.values())
+    baseline = bench.baseline
+    if bench.job.spec.compile:
+        _twice(work, bench.device)
+        forget()
+        resident.trim()
+        baseline = resident.now()
     if bench.device.type == "cuda":
         synchronize(bench.device)
         torch.cuda.reset_peak_memory_stats(bench.device)
@@ -250,13 +247,19 @@ def _peak(bench: Bench, work: Callable[[], object]) -> Memory:
         peak = torch.cuda.max_memory_allocated(bench.device)
         counted = "allocated by torch on the device"
         return Memory(peak_mb=peak / 1e6, model_mb=model / 1e6, baseline_mb=None, counted=counted)
-    if bench.baseline is None:
+    if baseline is None:
         raise Unavailable("the system does not tell what is resident")
     allowed = resident.reset()
     _twice(work, bench.device)
     mark = resident.high_water(allowed)
-    peak = model + max(0, mark.bytes - bench.baseline)
-    return Memory(peak_mb=peak / 1e6, model_mb=model / 1e6, baseline_mb=bench.baseline / 1e6, counted=mark.counted)
+    peak = model + max(0, mark.bytes - baseline)
+    return Memory(peak_mb=peak / 1e6, model_mb=model / 1e6, baseline_mb=baseline / 1e6, counted=mark.counted)
+
+
+def synchronize(device: torch.device) -> None:
+    """Wait until the device has done all it was asked for."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
 
 
 def _twice(work: Callable[[], object], device: torch.device) -> None:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, get_args
+from typing import Any, NamedTuple
 
-from bench.cost.records import APART, DOES_NOT_FIT, CostReport, Figure, Job
+from bench.cost.figures import DOES_NOT_FIT, FAILED, Figure
+from bench.cost.records import ORDER, CostReport, Job
 from bench.errors import UserError
 from bench.observer import Observer, Silent
 from bench.spec import NO_BACKBONE
@@ -23,27 +25,30 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 def profile(job: Job, observer: Observer | None = None, worker: Sequence[str] | None = None) -> CostReport:
     """Measure all figures of `job`; what cannot be had is None in the report, with the reason.
 
-    `worker` is the command that measures, by default `bench.cost.worker`. Raises UserError, in one line, for a method
-    that the backbone cannot carry and a device that is not there.
+    `worker` is the command that measures, by default `bench.cost.worker`. Raises as `measure`.
     """
-    observer = observer or Silent()
-    task, known = f"{job.spec.method} on {job.spec.backbone}", get_args(Figure)
-    observer.start(task, len(known))
+    return report(job, measure(job, observer or Silent(), f"{job.spec.method} on {job.spec.backbone}", worker))
+
+
+def measure(job: Job, observer: Observer, task: str, worker: Sequence[str] | None = None) -> dict[str, Any]:
+    """Fields of `bench.cost.figures.Measured`; where a process ends early, the next goes on with what is left.
+
+    `task` is what the observer hears. Raises UserError, in one line, for a method that the backbone cannot carry and a
+    device that is not there.
+    """
     found: dict[str, Any] = {"throughput": [], "missing": {}}
-    for group in APART:
-        unasked = [figure for figure in group if not asked(job, figure)]
-        found["missing"].update((figure, _NOT_ASKED[figure == "training"]) for figure in unasked)
-        observer.advance(task, len(unasked))
-        left = [figure for figure in group if figure not in unasked]
-        while left:
-            ended = _one_process(job.model_copy(update={"figures": tuple(left)}), found, worker or WORKER)
-            done = left[: left.index(ended.during) + 1] if ended.during else left
-            if ended.during:
-                found["missing"][ended.during] = ended.reason
-            left = left[len(done) :]
-            observer.advance(task, len(done))
+    left = [figure for figure in ORDER if asked(job, figure)]
+    found["missing"].update((figure, _NOT_ASKED[figure == "training"]) for figure in ORDER if figure not in left)
+    observer.start(task, len(left))
+    while left:
+        ended = _one_process(job.model_copy(update={"figures": tuple(left)}), found, worker or WORKER)
+        done = left[: left.index(ended.during) + 1] if ended.during else left
+        if ended.during:
+            found["missing"][ended.during] = ended.reason
+        left = left[len(done) :]
+        observer.advance(task, len(done))
     observer.finish(task)
-    return report(job, found)
+    return found | {"throughput": found["throughput"] or None}
 
 
 _NOT_ASKED = ("not asked for (--figure)", "not asked for (--train)")
@@ -59,7 +64,6 @@ def asked(job: Job, figure: Figure) -> bool:
 def report(job: Job, found: dict[str, Any]) -> CostReport:
     """The report of a job with what was found of it, by the report's names."""
     spec = job.spec
-    throughput = found.get("throughput") or None
     return CostReport.model_validate(
         {
             "method": spec.method,
@@ -75,7 +79,6 @@ def report(job: Job, found: dict[str, Any]) -> CostReport:
             "precision": spec.precision,
             "compile": spec.compile,
             **found,
-            "throughput": throughput,
         }
     )
 
@@ -92,7 +95,7 @@ def _one_process(job: Job, found: dict[str, Any], worker: Sequence[str]) -> _End
     now: Figure = job.figures[0]
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as errors:
         process = subprocess.Popen(
-            worker, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True, encoding="utf-8"
+            worker, env=_environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, encoding="utf-8"
         )
         with process:  # waits for it
             try:
@@ -111,6 +114,12 @@ def _one_process(job: Job, found: dict[str, Any], worker: Sequence[str]) -> _End
             return _Ended(None)
         errors.seek(0)
         return _Ended(now, _why(process.returncode, errors.read()))
+
+
+def _environment() -> dict[str, str]:
+    """This process' own, with the suite to be found from any folder: paths in a job are those of where we are."""
+    known = os.environ.get("PYTHONPATH")
+    return os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), *([known] if known else [])])}
 
 
 def _note(line: dict[str, Any], found: dict[str, Any]) -> None:
@@ -133,4 +142,4 @@ def _why(status: int, errors: str) -> str:
         return f"{DOES_NOT_FIT}: the system killed the process (signal 9)"
     last = [line for line in errors.splitlines() if line.strip()][-1:] or ["it said nothing"]
     how = f"signal {-status}" if status < 0 else f"status {status}"
-    return f"failed: the process ended with {how}: {' '.join(last[0].split())[:200]}"
+    return f"{FAILED}: the process ended with {how}: {' '.join(last[0].split())[:200]}"

@@ -14,7 +14,8 @@ from rich import box
 from rich.console import Group, RenderableType
 from rich.table import Table
 
-from bench.cost.records import DOES_NOT_FIT, CostReport, Figure, Memory, Times
+from bench.cost.figures import DOES_NOT_FIT, Figure, Memory, Times
+from bench.cost.records import CostReport
 from bench.errors import PrerequisiteError
 from bench.writing import encode, write_atomically
 

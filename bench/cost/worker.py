@@ -17,8 +17,9 @@ import torch
 from pydantic import BaseModel
 
 from bench import provenance
+from bench.cost.figures import Figure
 from bench.cost.measures import MEASURES, Bench, out_of_memory, set_bench
-from bench.cost.records import Figure, Job, Unavailable
+from bench.cost.records import Job, Unavailable
 from bench.errors import BenchError
 from bench.registry import METHODS
 

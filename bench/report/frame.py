@@ -9,11 +9,11 @@ from typing import Any
 
 import pandas as pd
 
+from bench.cost.figures import COLUMNS
 from bench.data.labels import CLASSES
 from bench.metrics import mean_present
 from bench.report.corruptions import figures
 from bench.report.scored import Scored, score_all
-from bench.report.single import COST
 from bench.result import RunResult
 from bench.spec import NO_BACKBONE, Group, RunSpec, Target
 
@@ -65,7 +65,7 @@ def to_frame(results: Iterable[RunResult | Scored], root: Path | None = None) ->
                     for key, value in anomaly._asdict().items()
                 },
                 **_per_class(result),
-                **{key: getattr(result.cost, key) for key in COST},
+                **(dict.fromkeys(COLUMNS) | (result.cost.row() if result.cost else {})),
             }
         )
     return pd.DataFrame(rows)

@@ -11,11 +11,11 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from bench.cost.figures import COLUMNS
 from bench.report.corruptions import FIGURES, Grid, mean_grid, pairs
 from bench.report.frame import RANKED_GROUPS, to_frame
 from bench.report.scored import Scored
 from bench.report.scores import SUMMARY
-from bench.report.single import COST
 from bench.result import RunResult
 
 RANKED_BY = tuple(f"{group}_mean" for group in RANKED_GROUPS)
@@ -103,7 +103,7 @@ def _has(row: Series) -> list[str]:
 
 def _all_series(frame: pd.DataFrame) -> list[Series]:
     """Each series made one row. A score missing for one seed is missing in the mean: nothing is averaged away."""
-    names = [*SUMMARY, *FIGURES, *(str(name) for name in frame.columns if ":" in str(name)), *COST]
+    names = [*SUMMARY, *FIGURES, *(str(name) for name in frame.columns if ":" in str(name)), *COLUMNS]
     frame = frame.sort_values(["series", "seed"], ignore_index=True)
     groups = frame.groupby("series")  # sorted by it
     numbers = frame[["series", *names]].astype(dict.fromkeys(names, float)).groupby("series")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from rich.console import Group as Stack
 from rich.console import RenderableType
 from rich.table import Table
 
+from bench.cost.figures import COLUMNS, DOES_NOT_FIT, Cost, EarlierCost, Figure, Times
 from bench.errors import DamagedFile
 from bench.report import corruptions
 from bench.report.scores import SUMMARY, Scores, TargetScore, scores
@@ -17,14 +19,6 @@ from bench.report.tracks import describe
 from bench.result import RunResult
 
 RANDOM = "random weights"
-COST = {
-    "trainable_params": "trainable parameters",
-    "total_params": "total parameters",
-    "gflops": "GFLOPs",
-    "latency_ms": "latency, ms",
-    "images_per_s": "images/s",
-    "peak_memory_mb": "peak memory, MB",
-}
 SUMMARY_TITLES = {
     "source": "source",
     "unseen_mean": "mean of unseen",
@@ -60,7 +54,7 @@ def document(result: RunResult, path: Path) -> dict[str, Any]:
         "track": describe(result.spec),
         "corruptions": swept._asdict() if (swept := _sweep(result, found, path)) else None,
         "summary": found.summary,
-        "cost": result.cost.model_dump(mode="json") if result.cost else None,
+        "cost": result.cost.row() | result.cost.model_dump(mode="json") if result.cost else None,
         "seconds": result.seconds.model_dump(mode="json"),
     }
 
@@ -135,16 +129,48 @@ def _cost(result: RunResult) -> tuple[str, Table]:
     where, spec = result.provenance, result.spec
     size = spec.recipe.crop
     device = f"one image of {size[0]} x {size[1]} px, {spec.precision}, {where.device_name}, {where.threads} threads"
-    title = f"cost of {spec.method} on {backbone_title(spec.backbone, spec.weights)}: {device}"
+    heading = f"cost of {spec.method} on {backbone_title(spec.backbone, spec.weights)}: {device}"
     table = Table(show_header=False)
     table.add_column("what")
     table.add_column("value", justify="right")
-    for key, name in COST.items():
-        table.add_row(name, _amount(getattr(result.cost, key, None)))
+    for title, value in _figures(result.cost) if result.cost else ():
+        table.add_row(title, value)
     table.add_section()
     for key, value in result.seconds.model_dump().items():
         table.add_row(f"seconds, {key}", f"{value:.1f}")
-    return title, table
+    return heading, table
+
+
+_OF: dict[str, Figure] = {
+    "gflops": "gflops",
+    "latency_ms": "latency",
+    "latency_p95_ms": "latency",
+    "best_images_per_s": "throughput",
+    "best_batch": "throughput",
+    "peak_mb": "memory",
+    "train_step_ms": "training",
+    "train_peak_mb": "training",
+    "energy_j_per_image": "energy",
+}
+
+
+def _figures(cost: Cost) -> Iterator[tuple[str, str]]:
+    """Title and value of each figure; the energy only where there is a counter."""
+    if isinstance(cost, EarlierCost):
+        yield from ((COLUMNS[key], _amount(value)) for key, value in cost.row().items())
+        return
+    spreads = {"latency_ms": cost.latency, "train_step_ms": cost.training.step if cost.training else None}
+    for key, value in cost.row().items():
+        title = COLUMNS[key] + (f", {cost.train_batch} images" if key == "train_step_ms" else "")
+        if value is not None:
+            yield title, _amount(value) + _quartiles(spreads.get(key))
+        elif key != "energy_j_per_image":
+            lacks = cost.missing.get(_OF[key], "").startswith(DOES_NOT_FIT)
+            yield title, DOES_NOT_FIT if lacks else "n/a"
+
+
+def _quartiles(times: Times | None) -> str:
+    return f" ({times.p25_ms:,.2f} to {times.p75_ms:,.2f})" if times else ""
 
 
 def _number(value: float | None) -> str:

@@ -8,6 +8,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
+from bench.cost.figures import COLUMNS
 from bench.data.labels import CLASSES
 from bench.report import reported
 from bench.report.corruptions import FIGURES
@@ -17,7 +18,7 @@ from bench.report.missing import Missing, missing
 from bench.report.scored import Scored, score_all
 from bench.report.scores import SUMMARY
 from bench.report.series import KEYS, RELATIVE, Place, Series, Stat, place_of, ranked_by
-from bench.report.single import COST, backbone_title
+from bench.report.single import backbone_title
 from bench.report.standings import Standing, named, rank_cells, ranks_and_ties
 from bench.result import RunResult
 
@@ -194,7 +195,7 @@ def comma_separated(
         metrics += [name for name in row.stats if ":" in name and name not in metrics]
     metrics += published.columns(published.rows, known=metrics) if published else []
     metrics += _relatives(rows)
-    metrics += list(COST)
+    metrics += [name for name in COLUMNS if any(name in row.stats for row in rows)]
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     names = [f"{name}_{kind}" for name in metrics for kind in Stat._fields]

@@ -1,0 +1,170 @@
+"""Records of what was measured of a model's cost, by `profile` as by every run. Imports no torch."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from bench.spec import Frozen
+
+Figure = Literal["parameters", "gflops", "latency", "clocks", "energy", "throughput", "memory", "training"]
+"""What is measured."""
+DOES_NOT_FIT = "does not fit"
+"""How the reason begins where memory ran out."""
+FAILED = "failed"
+"""How it begins where something went wrong that is neither a lack of memory nor something a machine cannot tell."""
+
+
+class Parameters(Frozen):
+    """Numbers of parameters. backbone + head + adapter = total."""
+
+    trainable: int
+    total: int
+    backbone: int
+    head: int
+    adapter: int
+    trainable_backbone: int
+    trainable_head: int
+    trainable_adapter: int
+
+
+class Times(Frozen):
+    """How long something took, in milliseconds, over `runs` after `warm_up` others; the device was waited for."""
+
+    median_ms: float
+    p25_ms: float
+    p75_ms: float
+    p95_ms: float
+    runs: int
+    warm_up: int
+
+
+class Rate(Frozen):
+    """Throughput at one batch size; without a rate the note says why."""
+
+    batch: int
+    images_per_s: float | None = None
+    times: Times | None = None
+    note: str = ""
+
+
+class Memory(Frozen):
+    """Peak memory in MB (1e6 bytes), the model's own included."""
+
+    peak_mb: float
+    model_mb: float
+    """Bytes of parameters and buffers."""
+    baseline_mb: float | None
+    """Resident set of the process with the model built, over which the peak is counted; None on CUDA."""
+    counted: str
+    """What was read."""
+
+
+class Training(Frozen):
+    """One iteration of the suite's own loop on random images and labels: forward, backward, clipping, AdamW."""
+
+    step: Times
+    memory: Memory
+
+
+class Measured(Frozen):
+    """What a model costs. A figure that could not be had is None, and `missing` says why."""
+
+    load: float | None = None
+    """Processes that wanted to run in the minute before; None where the system does not tell."""
+    parameters: Parameters | None = None
+    gflops: float | None = None
+    """1e9 floating-point operations for one image: a multiplication and an addition are two."""
+    latency: Times | None = None
+    """Of predicting one batch."""
+    clocks: dict[str, float] | None = None
+    """MHz, read right after the latency was measured."""
+    energy: float | None = None
+    """Joule for an image, of the whole board."""
+    throughput: list[Rate] | None = None
+    """At 1, 2, 4, ... images at once, until it does not fit or gets no better."""
+    memory: Memory | None = None
+    """Of predicting one batch."""
+    training: Training | None = None
+    missing: dict[Figure, str] = Field(default_factory=dict)
+
+    @property
+    def best(self) -> Rate | None:
+        """The batch size with the most images in a second."""
+        rated = [rate for rate in self.throughput or () if rate.images_per_s is not None]
+        return max(rated, key=lambda rate: rate.images_per_s or 0.0, default=None)
+
+    @property
+    def failed(self) -> bool:
+        """Whether something went wrong that is neither a lack of memory nor something this machine cannot tell."""
+        return any(reason.startswith(FAILED) for reason in self.missing.values())
+
+
+class RunCost(Measured):
+    """What a run's model costs, at images of the training crop's size: `profile`'s figures in less time."""
+
+    parameters: Parameters
+    size: tuple[int, int]
+    """Height, width in pixels of the images, which are predicted whole and one at a time (but for the throughput)."""
+    train_batch: int
+    """Images in the training step: the recipe's."""
+    seconds: float
+    """Of timing, for each figure."""
+
+    def row(self) -> dict[str, float | None]:
+        """The figures that tables have columns for, by their names (`COLUMNS`)."""
+        counts, best, training = self.parameters, self.best, self.training
+        return {
+            **{f"{name}_params": getattr(counts, name) for name in ("trainable", "total", "backbone", "head")},
+            "adapter_params": counts.adapter,
+            "gflops": self.gflops,
+            "latency_ms": self.latency and self.latency.median_ms,
+            "latency_p95_ms": self.latency and self.latency.p95_ms,
+            "best_images_per_s": best and best.images_per_s,
+            "best_batch": best and best.batch,
+            "peak_mb": self.memory and self.memory.peak_mb,
+            "train_step_ms": training and training.step.median_ms,
+            "train_peak_mb": training and training.memory.peak_mb,
+            "energy_j_per_image": self.energy,
+        }
+
+
+class EarlierCost(Frozen):
+    """What a run's model costs in result files of schema 2, which counted memory and throughput in another way."""
+
+    trainable_params: int
+    total_params: int
+    gflops: float | None = None
+    latency_ms: float | None = None
+    images_per_s: float | None = None
+    """In batches of 8."""
+    peak_memory_mb: float | None = None
+    """Of tensors alone on a CPU; what torch's allocator handed out on CUDA."""
+
+    def row(self) -> dict[str, float | None]:
+        """The figures that tables have columns for."""
+        return self.model_dump()
+
+
+Cost = RunCost | EarlierCost
+
+COLUMNS = {
+    "trainable_params": "trainable parameters",
+    "total_params": "total parameters",
+    "backbone_params": "parameters of the backbone",
+    "head_params": "parameters of the head",
+    "adapter_params": "parameters of the adapter",
+    "gflops": "GFLOPs",
+    "latency_ms": "latency, ms",
+    "latency_p95_ms": "latency, 95th percentile, ms",
+    "best_images_per_s": "images/s at the best batch size",
+    "best_batch": "best batch size",
+    "peak_mb": "peak memory, MB",
+    "train_step_ms": "training step, ms",
+    "train_peak_mb": "peak memory of training, MB",
+    "energy_j_per_image": "energy, J an image",
+    "images_per_s": "images/s in batches of 8",
+    "peak_memory_mb": "peak memory of tensors, MB",
+}
+"""Names of the figures in tables, and their titles."""
