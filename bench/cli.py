@@ -14,6 +14,7 @@ from bench import cli_check, cli_data, cli_generate, cli_plot, cli_profile, cli_
 from bench.cli_options import (
     PROGRAM,
     AsJson,
+    Compile,
     Corruptions,
     DataRoot,
     DatasetsDir,
@@ -60,6 +61,7 @@ def run(
     results: Results = Path("results"),
     device: Device = "auto",
     precision: Annotated[str | None, typer.Option(help="fp32 or bf16; by default the protocol's.")] = None,
+    compile_: Compile = False,
     on_existing: Annotated[str, typer.Option(help="When the result is there: skip, rerun or error.")] = "skip",
     sets: Sets = None,
     as_json: AsJson = False,
@@ -85,7 +87,8 @@ def run(
         from bench.resolve import resolve
         from bench.result import result_path
 
-        named = (method, backbone, protocol, track, seed, cast("Precision | None", precision), sets or [], weights)
+        sets = [*(sets or []), *(["compile=true"] if compile_ else [])]
+        named = (method, backbone, protocol, track, seed, cast("Precision | None", precision), sets, weights)
         spec = resolve(*named, corruptions=corruptions)
         path = result_path(spec, results)
         if dry_run:

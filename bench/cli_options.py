@@ -25,6 +25,7 @@ Sets = Annotated[
     typer.Option("--set", metavar="KEY=VALUE", help="recipe.X, head.X, backbone.X, a method's field, weights=random."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stdout and nothing else.")]
+Compile = Annotated[bool, typer.Option("--compile", help="torch.compile the backbone, as `--set compile=true`.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress bars.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
 Run = Annotated[str, typer.Argument(help="A run: the beginning of its hash, its spec.json or its result file.")]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from bench.cli_options import AsJson, Device, Quiet, Results, Sets, bars, check_device, choice, interruptible
+from bench.cli_options import AsJson, Compile, Device, Quiet, Results, Sets, bars, check_device, choice, interruptible
 from bench.console import print_json, print_rich, say, warn
 from bench.errors import UserError
 
@@ -37,7 +37,7 @@ def profile(
     precision: Annotated[
         list[str] | None, typer.Option(help="fp32 or bf16; several times; by default the protocol's.")
     ] = None,
-    compile_: Annotated[bool, typer.Option("--compile", help="Compile the backbone, as `--set compile=true`.")] = False,
+    compile_: Compile = False,
     device: Device = "auto",
     train: Annotated[bool, typer.Option("--train", help="Time and memory of a training step, too.")] = False,
     figure: Annotated[
@@ -52,6 +52,7 @@ def profile(
     ] = None,
     results: Results = Path("results"),
     as_json: AsJson = False,
+    as_markdown: Annotated[bool, typer.Option("--markdown", help="The table as Markdown.")] = False,
     quiet: Quiet = False,
 ) -> None:
     """Measure parameters, FLOPs, latency, throughput, memory, training step and energy; needs no weights and no data.
@@ -67,7 +68,7 @@ def profile(
     with interruptible("of several combinations those that were measured are in the folder of --out"):
         from bench.cost.matrix import Choice, measure_all
         from bench.cost.profile import profile as measure_one
-        from bench.cost.table import WIDTH, render, write
+        from bench.cost.table import WIDTH, markdown, render, write
         from bench.run import device_there
 
         device_there(device)  # rather than once for each combination
@@ -82,6 +83,8 @@ def profile(
         if as_json:
             documents = [report.model_dump(mode="json") for report in reports]
             print_json(documents[0] if len(jobs) == 1 else documents)
+        elif as_markdown:
+            print(markdown(reports))
         else:
             print_rich(render(reports), WIDTH)
         if out is not None:

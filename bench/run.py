@@ -15,6 +15,7 @@ from torch import Tensor
 from bench import inference, provenance
 from bench.api import Segmenter
 from bench.checkpoint import read_progress
+from bench.compiled import compile_backbone
 from bench.cost.counts import count
 from bench.cost.of_run import cost_of_run
 from bench.data.for_run import open_for, require_targets
@@ -83,8 +84,7 @@ def run(
     fabric = make_fabric(device, spec.precision)
     segmenter = build_segmenter(spec, weights)
     if spec.compile:
-        # Sizes are few and fixed; symbolic ones made inductor fail on ConvNeXt's stages.
-        segmenter.backbone.compile(dynamic=False)
+        compile_backbone(segmenter, fabric.device)
     settings, joint = departures(spec, weights), None
     to_train = opened.source is not None and (spec.checkpoint is None or not is_trained(spec, results))
     if to_train:  # before anything is noted down or deleted: what is missing is said here

@@ -108,11 +108,11 @@ def test_a_mistake_shows_no_traceback_in_a_real_process() -> None:
 
 
 def test_run_passes_its_options_on(capsys, canned, tmp_path) -> None:
-    options = "--method m --backbone b --protocol p --track t --seed 4 --device cuda:1 --precision bf16"
+    options = "--method m --backbone b --protocol p --track t --seed 4 --device cuda:1 --precision bf16 --compile"
     more = ["--on-existing", "rerun", "--set", "recipe.lr=1", "--set", "rank=2", "--quiet", "--weights", "w.pth"]
     more += ["--data-root", "d", "--workers", "3", "--corruptions", "L5"]
     assert cli.main(["run", *options.split(), *more, "--results", str(tmp_path)]) == 0
-    assert canned["resolve"] == ("m", "b", "p", "t", 4, "bf16", ["recipe.lr=1", "rank=2"], Path("w.pth"))
+    assert canned["resolve"] == ("m", "b", "p", "t", 4, "bf16", ["recipe.lr=1", "rank=2", "compile=true"], Path("w.pth"))
     assert canned["corruptions"] == "L5"
     observer = canned["run"].pop("observer")
     assert type(observer).__name__ == "Silent"
@@ -242,5 +242,5 @@ def test_every_option_of_the_issue_is_there() -> None:
     environment = os.environ | {"COLUMNS": "120"}
     command = [sys.executable, "-m", "bench", "run", "--help"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, env=environment)
-    options = "method backbone protocol track seed results device precision on-existing set json quiet"
+    options = "method backbone protocol track seed results device precision compile on-existing set json quiet"
     assert all(f"--{option}" in done.stdout for option in options.split())

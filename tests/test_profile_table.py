@@ -17,7 +17,7 @@ from bench.cost import profile as profile_module
 from bench.cost.figures import DOES_NOT_FIT
 from bench.cost.profile import report
 from bench.cost.records import CostReport, Job
-from bench.cost.table import WIDTH, render, row, write
+from bench.cost.table import WIDTH, markdown, render, row, write
 from bench.cost.worker import work
 from bench.errors import PrerequisiteError
 from bench.report.pareto import draw_pareto, front, points
@@ -102,6 +102,18 @@ def test_the_table_says_what_does_not_fit(made) -> None:
     assert "step" in text
     assert "…" not in text, "nothing is cut off"
     assert "step" not in shown([made({"latency": TIMES})])
+
+
+def test_the_markdown_is_the_same_table(made) -> None:
+    lacking = made({"missing": {"latency": f"{DOES_NOT_FIT}: killed", "energy": "no counter"}}, method="full")
+    lines = markdown([made({**FOUND, "load": 0.25}), lacking]).splitlines()
+    assert lines[0].endswith("; 0.2 processes wanted to run at most")
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("|")]
+    assert {len(row) for row in rows} == {len(rows[0])}
+    first, second = (dict(zip(rows[0], row, strict=True)) for row in rows[2:])
+    assert (first["images/s (batch)"], first["latency, ms"], first["quartiles"]) == ("300 (2)", "4", "3.5-5")
+    assert second["latency, ms"] == DOES_NOT_FIT
+    assert lines[-1].startswith("- ")
 
 
 def test_the_front_is_what_nothing_beats() -> None:

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from bench.api import CLASSES, Segmenter
 from bench.checkpoint import Progress
+from bench.compiled import compile_backbone
 from bench.cost import nvml, resident
 from bench.cost.counts import count, flops
 from bench.cost.figures import DOES_NOT_FIT, Figure, Memory, Parameters, Rate, Times, Training
@@ -76,7 +77,7 @@ def set_bench(job: Job) -> Bench:
     _touch_libraries(fabric.device)
     segmenter = build_segmenter(job.spec, job.weights).eval().to(fabric.device)
     if job.spec.compile:
-        segmenter.backbone.compile(dynamic=False)  # as a run does
+        compile_backbone(segmenter, fabric.device)
     resident.trim()
     return Bench(job, fabric, segmenter, resident.now() if fabric.device.type == "cpu" else None)
 

@@ -82,12 +82,34 @@ def write(reports: Sequence[CostReport], folder: Path) -> list[Path]:
 def render(reports: Sequence[CostReport]) -> RenderableType:
     """A row for each report; below, what is missing and why. Columns that nothing was asked for are left out."""
     table = Table(title=_title(reports), box=box.SIMPLE_HEAD)
-    rows = [_cells(report) for report in reports]
-    columns = [name for name in rows[0] if name in _WORDS or any(cells[name] != "-" for cells in rows)]
+    columns, *rows = _grid(reports)
     for name in columns:
         table.add_column(name, justify="left" if name in _WORDS else "right", no_wrap=True)
     for cells in rows:
-        table.add_row(*(cells[name] for name in columns))
+        table.add_row(*cells)
+    return Group(table, *_notes(reports))
+
+
+def markdown(reports: Sequence[CostReport]) -> str:
+    """The same as Markdown."""
+    columns, *rows = _grid(reports)
+    titles = [name.replace("\n", ", " if name.endswith(("M", "ms", "MB")) else " ") for name in columns]
+    lines = [titles, ["---" if name in _WORDS else "---:" for name in columns], *rows]
+    table = "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+    loads = [report.load for report in reports if report.load is not None]
+    busy = f"; {max(loads):.1f} processes wanted to run at most" if loads else ""
+    return "\n".join([f"{_title(reports)}{busy}\n", table, *(["", *notes] if (notes := _notes(reports)) else [])])
+
+
+def _grid(reports: Sequence[CostReport]) -> list[list[str]]:
+    """Names of the columns that hold anything, and a row for each report."""
+    rows = [_cells(report) for report in reports]
+    columns = [name for name in rows[0] if name in _WORDS or any(cells[name] != "-" for cells in rows)]
+    return [columns, *([cells[name] for name in columns] for cells in rows)]
+
+
+def _notes(reports: Sequence[CostReport]) -> list[str]:
+    """What is missing and why, a line each."""
     notes: dict[str, None] = {}
     for report in reports:
         for figure, reason in report.missing.items():
@@ -96,7 +118,7 @@ def render(reports: Sequence[CostReport]) -> RenderableType:
             everywhere = all(other.missing.get(figure) == reason for other in reports)
             notes[f"- {figure}{'' if everywhere else f', {_name(report)}'}: {reason}"] = None
         notes.update({f"- {_name(report)}, batch {r.batch}: {r.note}": None for r in report.throughput or () if r.note})
-    return Group(table, *notes)
+    return list(notes)
 
 
 _WORDS = ("method", "backbone", "size", "precision")
