@@ -112,7 +112,8 @@ def test_run_passes_its_options_on(capsys, canned, tmp_path) -> None:
     more = ["--on-existing", "rerun", "--set", "recipe.lr=1", "--set", "rank=2", "--quiet", "--weights", "w.pth"]
     more += ["--data-root", "d", "--workers", "3", "--corruptions", "L5"]
     assert cli.main(["run", *options.split(), *more, "--results", str(tmp_path)]) == 0
-    assert canned["resolve"] == ("m", "b", "p", "t", 4, "bf16", ["recipe.lr=1", "rank=2", "compile=true"], Path("w.pth"))
+    sets = ["recipe.lr=1", "rank=2", "compile=true"]
+    assert canned["resolve"] == ("m", "b", "p", "t", 4, "bf16", sets, Path("w.pth"))
     assert canned["corruptions"] == "L5"
     observer = canned["run"].pop("observer")
     assert type(observer).__name__ == "Silent"
