@@ -134,7 +134,7 @@ def test_a_run_from_end_to_end(
     assert result.state == "complete"
     assert is_trained(spec, tmp_path)
     assert result.cost is not None
-    assert result.cost.total_params == sum(parameter.numel() for parameter in build_segmenter(spec).parameters())
+    assert result.cost.parameters.total == sum(parameter.numel() for parameter in build_segmenter(spec).parameters())
     assert re.fullmatch("[0-9a-f]{16}", result.provenance.generated or "")
     assert [point.iteration for point in result.curve] == [1, 2, 3, 4, 5]
     assert read_result(result_path(spec, tmp_path)) == result

@@ -86,8 +86,8 @@ def test_a_model_trains_and_is_scored_on_streets(config: str, tmp_path: Path, on
     assert {name: target.images for name, target in result.targets.items()} == wanted
     assert all(sum(map(sum, target.confusion)) > 0.9 * 128 * 256 * target.images for target in result.targets.values())
     assert result.cost is not None
-    assert result.cost.trainable_params == result.cost.total_params
-    assert result.cost.total_params / 1e6 == pytest.approx(MILLIONS[config], abs=0.01)
+    assert result.cost.parameters.trainable == result.cost.parameters.total
+    assert result.cost.parameters.total / 1e6 == pytest.approx(MILLIONS[config], abs=0.01)
     assert result.cost.gflops is not None
     assert result.cost.gflops > 0.05
     changed = {"recipe.batch_size", "recipe.crop", "recipe.iterations"}

@@ -12,6 +12,7 @@ from bench.cost.figures import DOES_NOT_FIT
 from bench.cost.matrix import measure_all
 from bench.cost.profile import profile
 from bench.errors import UserError
+from bench.observer import Silent
 
 
 def script(tmp_path: Path, body: str) -> tuple[str, ...]:
@@ -45,6 +46,28 @@ def test_a_process_that_fails_otherwise_says_how(tmp_path: Path) -> None:
     found = profile(a_job(train=True), worker=script(tmp_path, body))
     assert found.missing["training"] == "failed: the process ended with status 1: ValueError: two words"
     assert found.failed
+
+
+def test_each_figure_that_ends_is_told(tmp_path: Path) -> None:
+    class Counting(Silent):
+        steps = 0
+
+        def start(self, task: str, total: int, done: int = 0) -> None:
+            self.total = total
+
+        def advance(self, task: str, steps: int = 1, note: str = "") -> None:
+            self.steps += steps
+
+    body = (
+        "for figure in asked:\n"
+        "    tell(begin=figure)\n"
+        "    if figure == 'latency':\n"
+        "        sys.exit(1)\n"
+        "    tell(end=figure)\n"
+    )
+    observer = Counting()
+    profile(a_job(), observer, script(tmp_path, body))
+    assert observer.steps == observer.total == len(FIGURES) - 1, "all but the training step"
 
 
 def test_only_what_is_asked_for_is_measured(tmp_path: Path) -> None:

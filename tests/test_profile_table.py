@@ -173,7 +173,7 @@ def test_several_combinations_write_their_files(
 ) -> None:
     """All is measured, but in this process: starting others takes most of the time."""
 
-    def here(job: Job, found: dict[str, Any], worker: Sequence[str]) -> Any:
+    def here(job: Job, found: dict[str, Any], worker: Sequence[str], tick: object) -> Any:
         work(job, lambda line: profile_module._note(json.loads(json.dumps(line)), found))
         return profile_module._Ended(None)
 

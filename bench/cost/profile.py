@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -41,12 +41,12 @@ def measure(job: Job, observer: Observer, task: str, worker: Sequence[str] | Non
     found["missing"].update((figure, _NOT_ASKED[figure == "training"]) for figure in ORDER if figure not in left)
     observer.start(task, len(left))
     while left:
-        ended = _one_process(job.model_copy(update={"figures": tuple(left)}), found, worker or WORKER)
-        done = left[: left.index(ended.during) + 1] if ended.during else left
+        asking = job.model_copy(update={"figures": tuple(left)})
+        ended = _one_process(asking, found, worker or WORKER, lambda: observer.advance(task))
         if ended.during:
             found["missing"][ended.during] = ended.reason
-        left = left[len(done) :]
-        observer.advance(task, len(done))
+            observer.advance(task)
+        left = left[left.index(ended.during) + 1 :] if ended.during else []
     observer.finish(task)
     return found | {"throughput": found["throughput"] or None}
 
@@ -90,8 +90,8 @@ class _Ended(NamedTuple):
     reason: str = ""
 
 
-def _one_process(job: Job, found: dict[str, Any], worker: Sequence[str]) -> _Ended:
-    """Let one process measure the job's figures; puts what it tells into `found`."""
+def _one_process(job: Job, found: dict[str, Any], worker: Sequence[str], tick: Callable[[], None]) -> _Ended:
+    """Let one process measure the job's figures; puts what it tells into `found`, and calls `tick` for each."""
     now: Figure = job.figures[0]
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as errors:
         process = subprocess.Popen(
@@ -107,6 +107,8 @@ def _one_process(job: Job, found: dict[str, Any], worker: Sequence[str]) -> _End
                     line = json.loads(text)
                     now = line.get("begin", now)
                     _note(line, found)
+                    if "end" in line:
+                        tick()
             except BaseException:
                 process.kill()
                 raise
