@@ -92,14 +92,15 @@ def gflops(bench: Bench) -> float:
 
     Compilation changes kernels, not what they compute: the count is of the model as it was written.
     """
-    try:
-        segmenter = _without_data(bench.job)
-        image = torch.zeros((1, 3, *bench.job.size), device="meta")
-        return _gflops(segmenter, image, bench.fabric)
-    except (NotImplementedError, RuntimeError) as error:
-        if out_of_memory(error) is not None:
-            raise
-        logging.getLogger(__name__).info("FLOPs are counted on %s: %s", bench.device, error)
+    if METHODS.get(bench.job.spec.method).own_model is None:
+        try:
+            segmenter = _without_data(bench.job)
+            image = torch.zeros((1, 3, *bench.job.size), device="meta")
+            return _gflops(segmenter, image, bench.fabric)
+        except (NotImplementedError, RuntimeError) as error:
+            if out_of_memory(error) is not None:
+                raise
+            logging.getLogger(__name__).info("FLOPs are counted on %s: %s", bench.device, error)
     with torch.compiler.set_stance("force_eager"):
         return _gflops(bench.segmenter, bench.images(1), bench.fabric)
 
