@@ -204,7 +204,10 @@ class Loop:
         if batch.clean is not None:
             clean = torch.from_numpy(batch.clean).to(self.fabric.device).float().div_(255)
             labels[list(batch.generated)] = self._pseudo_labels(clean)
-        loss = torch.stack([term.float() for term in self.model.loss(images, labels).values()]).sum()
+        # Fabric enters its precision for `forward` alone; on one device a marked method is the module's own.
+        with self.fabric.autocast():
+            terms = self.model.loss(images, labels).values()
+        loss = torch.stack([term.float() for term in terms]).sum()
         value = float(loss.detach())
         self._require_finite(value, "loss")
         self.optimizer.zero_grad(set_to_none=True)
@@ -226,7 +229,8 @@ class Loop:
 
     @torch.no_grad()
     def _pseudo_labels(self, clean: torch.Tensor) -> torch.Tensor:
-        labels: torch.Tensor = self.model.pseudo_labels(clean)
+        with self.fabric.autocast():
+            labels: torch.Tensor = self.model.pseudo_labels(clean)
         return labels
 
     def _clip(self) -> None:
