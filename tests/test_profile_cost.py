@@ -128,12 +128,18 @@ def test_throughput_stops_where_it_gets_no_better(bench: Bench, monkeypatch: pyt
 def test_a_training_step_is_measured_and_moves_nothing() -> None:
     bench = set_bench(a_job(batch=2))
     before = bench.segmenter.trainable_state()
+    trained = [parameter for parameter in bench.segmenter.parameters() if parameter.requires_grad]
+    gradients: list[int] = []
+    for number, parameter in enumerate(trained):
+        parameter.register_post_accumulate_grad_hook(lambda _, number=number: gradients.append(number))
     found = measures.training(bench)
     after = bench.segmenter.trainable_state()
     assert found.step.median_ms > 0
     assert found.memory.peak_mb > found.memory.model_mb
     assert all(torch.allclose(before[name], after[name], atol=1e-6) for name in before)
-    assert all(p.grad is not None for p in bench.segmenter.parameters() if p.requires_grad), "it went backward"
+    assert set(gradients) == set(range(len(trained))), "it went backward"
+    assert all(parameter.grad is None for parameter in trained), "what is measured next is not burdened"
+    assert not bench.segmenter.training
 
 
 @pytest.mark.parametrize(

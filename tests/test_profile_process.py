@@ -42,7 +42,12 @@ def test_a_process_that_the_system_kills_is_a_result(tmp_path: Path) -> None:
 
 
 def test_a_process_that_fails_otherwise_says_how(tmp_path: Path) -> None:
-    body = "tell(begin=asked[0])\nif asked[0] == 'training':\n    raise ValueError('two  words')\n"
+    body = (
+        "for figure in asked:\n"
+        "    tell(begin=figure)\n"
+        "    if figure == 'training':\n"
+        "        raise ValueError('two  words')\n"
+    )
     found = profile(a_job(train=True), worker=script(tmp_path, body))
     assert found.missing["training"] == "failed: the process ended with status 1: ValueError: two words"
     assert found.failed
