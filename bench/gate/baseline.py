@@ -12,8 +12,9 @@ import numpy as np
 from pydantic import Field, ValidationError, model_validator
 
 from bench.errors import DamagedFile, PrerequisiteError, UserError, what_is_wrong
-from bench.result import Provenance, encode, write_atomically
+from bench.result import Provenance
 from bench.spec import Frozen, Positive
+from bench.writing import encode, write_atomically
 
 SCHEMA_VERSION: Literal[1] = 1
 ALARM = 0.01

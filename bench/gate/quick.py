@@ -130,13 +130,14 @@ def figures(result: RunResult, answer: Sequence[float]) -> Figures:
         miou[str(group)] = float(np.mean([score for name in mine if (score := found[name].miou) is not None]))
         counts = sum(np.array(result.targets[name].confusion, np.int64).sum(axis=1) for name in mine)
         labels[str(group)] = np.asarray(counts).tolist()
-    cost = result.cost
+    cost = result.cost.row()
+    trainable, total = (int(cost[f"{what}_params"] or 0) for what in ("trainable", "total"))
     return Figures(
         miou=miou,
         labels=labels,
-        trainable_params=cost.trainable_params,
-        total_params=cost.total_params,
-        gflops=cost.gflops,
+        trainable_params=trainable,
+        total_params=total,
+        gflops=cost["gflops"],
         response=list(answer),
         settings=settings(result.spec),
         method_code=result.provenance.method_code,

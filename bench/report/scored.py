@@ -14,12 +14,13 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import TypeAdapter
 
+from bench.cost.figures import Cost
 from bench.errors import DamagedFile
 from bench.report.corruptions import Sweep, sweep
 from bench.report.scores import Measures, measures
 from bench.report.seen import in_short
 from bench.report.tracks import describe
-from bench.result import Cost, Matrices, RunResult, each_result, result_path
+from bench.result import Matrices, RunResult, each_result, result_path
 from bench.spec import RunSpec, Target, series_hash
 
 
