@@ -16,6 +16,7 @@ import torch
 from setuptools import find_packages
 
 from bench.data.corruptions import NAMES
+from bench.result import load_all
 from methods.mmseg import library
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -91,6 +92,20 @@ def test_corruptions_of_batches_are_timed(monkeypatch: pytest.MonkeyPatch, capsy
     assert first == "2 images of 40 x 64 on cpu, one thread"
     assert [tuple(line.split()[:2]) for line in lines] == [(name, str(s)) for name in ON_DEVICE for s in (1, 3, 5)]
     assert all(min(map(float, line.split()[2:])) >= 0 for line in lines)
+
+
+def test_reports_are_timed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    monkeypatch.syspath_prepend(ROOT)
+    module = importlib.import_module("benchmarks.report")
+    monkeypatch.setattr("sys.argv", ["report", "--files", "12", "--repeats", "1", "--per-image"])
+    monkeypatch.setattr("os.sched_setaffinity", lambda *_: None, raising=False)
+    module.main()
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(":")[0] for line in lines] == ["12 result files on one core", "of the processor"]
+    module.make(tmp_path, 12, True)
+    found = load_all(tmp_path, per_image=True)
+    assert (len(found.results), found.problems) == (12, [])
+    assert {(result.spec.backbone, result.spec.seed) for result in found.results} >= {("vit-0", 0), ("vit-2", 1)}
 
 
 def test_benchmarks_are_not_packaged() -> None:

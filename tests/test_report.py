@@ -257,6 +257,31 @@ def test_the_committed_leaderboard_is_what_the_committed_results_give(tmp_path) 
         assert path.read_bytes() == (COMMITTED / path.name).read_bytes(), f"run `python -m bench report`: {path.name}"
 
 
+def test_the_readme_shows_the_committed_leaderboard() -> None:
+    text = (COMMITTED.parent / "README.md").read_text(encoding="utf-8")
+    header, _, *rows = table(text.split("## Leaderboard")[1].split("What these rows show")[0])
+    known = read_csv((COMMITTED / "leaderboard.csv").read_text(encoding="utf-8"))
+    streets = [row for row in known if row["protocol"] == "streets"]
+    assert [cells[:5] for cells in rows] == [
+        [row["rank"] + "=" * bool(row["ties"]), row["method"], row["backbone"], _weights(row), row["seeds"]]
+        for row in streets
+    ]
+    columns = {title: title.replace(" ", "_") for title in header[5:]}
+    columns |= {"lost to corruptions": "corruption_drop", "trainable": "trainable_params"}
+    for cells, row in zip(rows, streets, strict=True):
+        for title, cell in zip(header[5:], cells[5:], strict=True):
+            mean, std = (row[f"{columns[title]}_{kind}"] for kind in ("mean", "std"))
+            if title == "trainable":
+                assert cell == f"{float(mean) / 1e6:.2f} M"
+            else:
+                shown = f"{float(mean):.1f}" + (f" ± {float(std):.1f}" if std else "")
+                assert cell.removesuffix(" %") == shown, (cells[1], title)
+
+
+def _weights(row: dict[str, str]) -> str:
+    return {"random": "random", "pretrained": "pre-trained"}[row["weights"]]
+
+
 def test_a_bench_report_needs_no_arrays(tmp_path, make_result, per_image) -> None:
     result = make_result()
     path = result_path(result.spec, tmp_path)
