@@ -22,7 +22,7 @@ import numpy.typing as npt
 from pydantic import Field, ValidationError, ValidationInfo, model_validator
 
 from bench.cost.figures import Cost
-from bench.errors import DamagedFile, PrerequisiteError, UserError, what_is_wrong
+from bench.errors import DamagedFile, PrerequisiteError, what_is_wrong
 from bench.per_image import PerImage, check_contents, per_image_path, read_per_image
 from bench.spec import Frozen, Group, RunSpec, spec_hash
 from bench.writing import encode, write_atomically
@@ -236,17 +236,6 @@ def read_result(path: Path, matrices: Matrices | None = None) -> RunResult:
         return RunResult.model_validate_json(path.read_bytes(), context=matrices)
     except ValidationError as error:
         raise DamagedFile(path, what_is_wrong(error)) from error
-
-
-def find_result(name: str, root: Path) -> Path:
-    """The result file of that path, or the one below ``root`` whose name begins so. Raises UserError."""
-    if Path(name).is_file():
-        return Path(name)
-    found = sorted(path for path in root.glob("*/*/*/*.json") if path.name.startswith(name)) if name else []
-    if len(found) == 1:
-        return found[0]
-    what = "several results begin" if found else "no result file begins"
-    raise UserError(f"{what} with {name!r} below {root}; see `python -m bench ls runs`")
 
 
 def set_aside(path: Path) -> Path:

@@ -20,7 +20,7 @@ from bench.report.scored import Scored, read_scored, score
 from bench.report.scores import SCORED
 from bench.report.single import backbone_title
 from bench.report.standings import load_runs
-from bench.result import find_result, read_result
+from bench.result import read_result
 
 WIDTH = 110
 """Columns of text that the tables take."""
@@ -170,6 +170,17 @@ def _groups(run: Scored, names: Sequence[str]) -> dict[str, list[str]]:
 def _one(name: str, results: Path) -> Scored:
     path = find_result(name, results)
     return score(read_result(path))._replace(path=path)
+
+
+def find_result(name: str, root: Path) -> Path:
+    """The result file of that path, or the one below ``root`` whose name begins so. Raises UserError."""
+    if Path(name).is_file():
+        return Path(name)
+    found = sorted(path for path in root.glob("*/*/*/*.json") if path.name.startswith(name)) if name else []
+    if len(found) == 1:
+        return found[0]
+    what = "several results begin" if found else "no result file begins"
+    raise UserError(f"{what} with {name!r} below {root}; see `python -m bench ls runs`")
 
 
 def _mean(side: Sequence[Scored], target: str) -> float:
