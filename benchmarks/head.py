@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from typing import cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from benchmarks import mmseg_model, timing
 from benchmarks.mmseg_model import Both
@@ -23,20 +24,20 @@ Predict = Callable[[], Tensor]
 
 def heads(both: Both, features: list[Tensor], size: tuple[int, int]) -> tuple[Predict, Predict]:
     """Feature maps to class scores, ours and theirs."""
-    theirs = both.theirs.decode_head
+    predict = cast("Callable[..., Tensor]", cast(nn.Module, both.theirs.decode_head).predict)
     metas = [mmseg_model.meta(torch.empty(size)) for _ in features[0]]
 
     def ours() -> Tensor:
         return both.ours.head.logits(features, size)
 
-    return ours, lambda: theirs.predict(features, metas, None)  # type: ignore[operator]  # a module, not a tensor
+    return ours, lambda: predict(features, metas, None)
 
 
 def models(both: Both, images: Tensor) -> tuple[Predict, Predict]:
     """Images to class scores, ours and theirs."""
-    encode_decode = both.theirs.encode_decode
+    encode_decode = cast("Callable[..., Tensor]", both.theirs.encode_decode)
     metas = [mmseg_model.meta(image) for image in images]
-    return lambda: both.ours.logits(images), lambda: encode_decode(images, metas)  # type: ignore[operator]
+    return lambda: both.ours.logits(images), lambda: encode_decode(images, metas)
 
 
 def difference(ours: Tensor, theirs: Tensor) -> float:

@@ -9,6 +9,8 @@ stacks them where that pays. Scores are compared before anything is timed. Needs
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -22,12 +24,12 @@ from benchmarks.timing import Size
 
 def sliding(both: Both, images: Tensor, crop: Size) -> tuple[Predict, Predict]:
     """Images to class scores through windows, ours and theirs."""
-    inference = both.theirs.inference
+    inference = cast("Callable[..., Tensor]", both.theirs.inference)
     metas = [mmseg_model.meta(image) for image in images]
     stride = mmseg_model.stride(crop)
     return (
         lambda: predict_logits(both.ours.logits, images, crop, stride),
-        lambda: inference(images, metas),  # type: ignore[operator]  # a method, which torch's types do not know
+        lambda: inference(images, metas),
     )
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -37,11 +38,11 @@ def labels(batch: int, size: Size) -> Tensor:
 
 def losses(both: Both, images: Tensor, wanted: Tensor) -> tuple[Losses, Losses]:
     """The sum of all loss terms of a batch, ours and theirs."""
-    model, samples = both.theirs, mmseg_model.samples(wanted)
+    call, samples = cast("Callable[..., dict[str, Tensor]]", both.theirs.loss), mmseg_model.samples(wanted)
 
     def theirs() -> Tensor:
-        found = model.loss(images, samples)  # type: ignore[operator]  # a method, which torch's types do not know
-        return torch.stack([value for name, value in found.items() if "loss" in name]).sum()
+        found = call(images, samples)
+        return torch.stack([value.sum() for name, value in found.items() if "loss" in name]).sum()
 
     return lambda: torch.stack(list(both.ours.loss(images, wanted).values())).sum(), theirs
 
@@ -73,7 +74,7 @@ def compare(options: argparse.Namespace) -> None:
     assert abs(first - second) < 0.05 * abs(second), f"losses differ: {first} and {second}"
     print(f"{options.backbone}, {options.batch} x {timing.text(options.size)}, losses {first:.2f} and {second:.2f}")
     mine = [parameter for parameter in both.ours.head.parameters() if parameter.requires_grad]
-    other = list(both.theirs.decode_head.parameters())  # type: ignore[union-attr, operator]  # a module
+    other = list(cast(nn.Module, both.theirs.decode_head).parameters())
     plain = step(theirs, other, fused=False)
     print(timing.take_turns(step(ours, mine, True), plain, options, device).line("training step, fp32"), flush=True)
     half = step(autocast(ours, device), mine, True)

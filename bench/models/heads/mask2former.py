@@ -14,6 +14,9 @@ from bench.models.heads.mask2former_loss import mask2former_loss
 from bench.models.heads.pixel_decoder import LEVELS, PixelDecoder, Pixels
 from bench.spec import HeadConfig
 
+STRIP = 2**20
+"""Numbers in a strip of masks: 4 MB."""
+
 
 class Predictions(NamedTuple):
     """Of the initial queries and of every layer, in order: class logits (L, B, Q, classes + 1), mask embeddings
@@ -26,6 +29,10 @@ class Predictions(NamedTuple):
     def masks(self) -> Tensor:
         """Mask logits (L, B, Q, h, w) at a quarter of the image's size."""
         return torch.einsum("lbqc,bchw->lbqhw", self.embeddings, self.mask_features)
+
+    def last_masks(self) -> Tensor:
+        """Mask logits (B, Q, h, w) of the last layer, the only ones that a prediction needs."""
+        return torch.einsum("bqc,bchw->bqhw", self.embeddings[-1], self.mask_features)
 
 
 class DecoderLayer(nn.Module):
@@ -141,7 +148,7 @@ class Mask2FormerHead(Head):
     def logits(self, features: list[Tensor], size: tuple[int, int], queries: Tensor | None = None) -> Tensor:
         """Sum over the queries of class probability (without no-object) x mask probability, (B, classes, *size)."""
         predictions = self(features, queries)
-        classes, masks = predictions.classes[-1], predictions.masks()[-1]
+        classes, masks = predictions.classes[-1], predictions.last_masks()
         with without_autocast(masks):
             if self.ensemble is not None:
                 return semantic_scores(self.ensemble(classes, masks, features), masks, size)
@@ -149,9 +156,29 @@ class Mask2FormerHead(Head):
 
 
 def semantic_scores(probabilities: Tensor, masks: Tensor, size: tuple[int, int]) -> Tensor:
-    """Class probabilities (B, Q, K) and mask logits (B, Q, h, w) -> scores (B, K, *size)."""
-    masks = F.interpolate(masks.float(), size=size, mode="bilinear", align_corners=False).sigmoid()
-    return torch.einsum("bqk,bqhw->bkhw", probabilities, masks)
+    """Class probabilities (B, Q, K) and mask logits (B, Q, h, w) -> scores (B, K, *size).
+
+    All masks at full size are a hundred images: on a CPU they are made and used up strip by strip, within its caches.
+    """
+    masks, (height, width) = masks.float(), size
+    rows = max(1, STRIP // (masks.shape[0] * masks.shape[1] * width)) if masks.device.type == "cpu" else height
+    if rows >= height:
+        full = F.interpolate(masks, size=size, mode="bilinear", align_corners=False).sigmoid_()
+        return torch.einsum("bqk,bqhw->bkhw", probabilities, full)
+    above, below, share = _rows_between(masks.shape[2], height, masks)
+    strips = []
+    for strip in (slice(first, first + rows) for first in range(0, height, rows)):
+        part = torch.lerp(masks[:, :, above[strip]], masks[:, :, below[strip]], share[strip, None])
+        part = F.interpolate(part, size=(part.shape[2], width), mode="bilinear", align_corners=False).sigmoid_()
+        strips.append(torch.einsum("bqk,bqhw->bkhw", probabilities, part))
+    return torch.cat(strips, dim=2)
+
+
+def _rows_between(old: int, new: int, like: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Of which two rows each new row is a mixture, and the share of the second, (new,) each: bilinear resizing."""
+    place = ((torch.arange(new, device=like.device, dtype=torch.float64) + 0.5) * (old / new) - 0.5).clamp(min=0)
+    above = place.long().clamp(max=old - 1)
+    return above, (above + 1).clamp(max=old - 1), (place - above).to(like.dtype)
 
 
 def _attention_mask(embeddings: Tensor, places: Tensor) -> Tensor:
