@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from bench.models.heads.sampling import sample
+
 Shapes = list[tuple[int, int]]
 
 
@@ -17,9 +19,7 @@ def sample_levels(value: Tensor, shapes: Shapes, grid: Tensor, weights: Tensor) 
     value (B, heads, D, S) holds the levels' maps one after the other; grid (B, heads, levels, points, N, 2) are (x, y)
     from -1 to 1 across each level's map; weights (B, heads, levels, points, N). Returns (B, heads, D, N).
 
-    The long dimension comes last, so that products and sums over the points use whole vector registers. Forward and
-    backward on the CPU, one `grid_sample` a level takes half the time of one `embedding_bag` over all corners, and a
-    third of that of a product with the dense matrix of shares.
+    The long dimension comes last, so that products and sums over the points use whole vector registers.
     """
     maps = value.flatten(0, 1).split([h * w for h, w in shapes], dim=2)
     grid, weights = grid.flatten(0, 1), weights.flatten(0, 1)
@@ -62,6 +62,19 @@ class MultiScaleDeformableAttention(nn.Module):
         """tokens (B, S, C), positions (S, C), references (S, 2): the tokens' places (x, y) in [0, 1] -> (B, S, C)."""
         query = tokens + positions
         layout = (self.heads, self.levels, self.points)
+        if tokens.device.type == "cpu":
+            value = self.value_proj(tokens).unflatten(2, (self.heads, -1))
+            offsets = self.sampling_offsets(query).unflatten(2, (*layout, 2))
+            weights = self.attention_weights(query).unflatten(2, (self.heads, -1)).softmax(3).unflatten(3, layout[1:])
+            mixed = sample(value, shapes, references, offsets, weights).flatten(2)
+        else:
+            mixed = self._on_device(tokens, query, references, shapes)
+        out: Tensor = self.output_proj(mixed)
+        return out
+
+    def _on_device(self, tokens: Tensor, query: Tensor, references: Tensor, shapes: Shapes) -> Tensor:
+        """The same by torch's operators, (B, S, C)."""
+        layout = (self.heads, self.levels, self.points)
         value = self.value_proj(tokens).transpose(1, 2).unflatten(1, (self.heads, -1))
         # grid_sample counts from -1 to 1 across a map, offsets count cells: the small factor is put into the weights.
         cells = query.new_tensor([[2 / w, 2 / h] for h, w in shapes])[:, None].expand((*layout, 2)).flatten()
@@ -70,6 +83,4 @@ class MultiScaleDeformableAttention(nn.Module):
         grid = places.unflatten(2, (*layout, 2)).permute(0, 2, 3, 4, 1, 5)
         logits = self.attention_weights(query).transpose(1, 2).unflatten(1, (self.heads, -1))
         weights = logits.contiguous().softmax(2).unflatten(2, layout[1:])
-        mixed = sample_levels(value, shapes, grid, weights).flatten(1, 2).transpose(1, 2)
-        out: Tensor = self.output_proj(mixed)
-        return out
+        return sample_levels(value, shapes, grid, weights).flatten(1, 2).transpose(1, 2)
