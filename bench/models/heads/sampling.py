@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
+from functools import cache, partial
 from itertools import pairwise
 from typing import Any
 
@@ -34,7 +34,7 @@ def sample(
     All on the CPU, float32 or float64. Returns (B, N, heads, D).
     """
     levels = torch.tensor(shapes, dtype=torch.int64)
-    found: Tensor = _Sample.apply(value, levels, references, offsets, weights)  # type: ignore[no-untyped-call]
+    found: Tensor = _Sample.apply(value, levels, references, offsets, weights)
     return found
 
 
@@ -48,7 +48,7 @@ class _Sample(torch.autograd.Function):
         ctx.save_for_backward(*held)
         out = value.new_empty(*offsets.shape[:3], value.shape[3])
         arrays = [x.detach().numpy() for x in (*held, out)]
-        _spread(lambda first, last: _forward(*arrays, first, last), offsets.shape[1])
+        _spread(partial(_forward, *arrays), offsets.shape[1])
         return out
 
     @staticmethod
@@ -59,7 +59,7 @@ class _Sample(torch.autograd.Function):
         held = (value, levels, references, offsets, weights, gradients[0].contiguous(), *found)
         arrays = [x.detach().numpy() for x in held]
         # Each thread has heads of its own: no two add to the same value.
-        _spread(lambda first, last: _backward(*arrays, first, last), value.shape[2])
+        _spread(partial(_backward, *arrays), value.shape[2])
         return found[0], None, None, found[1], found[2]
 
 
