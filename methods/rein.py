@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from itertools import groupby
-from typing import Annotated, cast
+from typing import Annotated, NamedTuple, cast
 
 import torch
+import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
@@ -31,6 +32,21 @@ class ReinConfig(MethodConfig):
     """Whether the head's queries are made from the tokens."""
     softmax: bool = True
     """Whether similarities are scaled and normalised over the tokens; the paper's ablation goes without."""
+
+
+class Folded(NamedTuple):
+    """f + s MLP_f(f + softmax(f K) V) = f + f change + softmax(f keys) values + bias: the parameters multiplied out."""
+
+    keys: Tensor
+    """(L, C, m) tokens, scaled."""
+    values: Tensor
+    """(L, m, C), zero for the null token."""
+    change: Tensor
+    """(C, C)"""
+    bias: Tensor
+    """(C,)"""
+    queries: Tensor | None
+    """(m, hidden) of a linked head."""
 
 
 class Rein(nn.Module):
@@ -60,6 +76,36 @@ class Rein(nn.Module):
             self.merge = nn.Linear(3 * hidden, hidden)
         self.rank = rank
         self.linked = hidden is not None
+        self._cache: tuple[object, Folded | None] = (None, None)
+
+    def _held(self) -> Folded:
+        """What predictions need of the parameters, computed anew after training, or when one of them was changed."""
+        key = tuple((p._version, p.data_ptr(), p.device, p.dtype) for p in self.parameters())
+        known, folded = self._cache
+        if folded is None or known != key:
+            # In full precision, and usable in either mode, whichever asked first.
+            with torch.inference_mode(False), torch.no_grad(), torch.autocast(self.scale.device.type, enabled=False):
+                folded = self._fold()
+            self._cache = key, folded
+        return folded
+
+    def _fold(self) -> Folded:
+        tokens = self.tokens().float()
+        change = self.scale * self.mlp_delta_f.weight.float()
+        values = F.linear(self.mlp_token2feat(tokens), change)
+        values[:, 0] = 0  # the null token
+        bias = self.scale * self.mlp_delta_f.bias
+        keys = tokens * tokens.shape[-1] ** -0.5 if self.softmax else tokens
+        return Folded(keys.transpose(1, 2).contiguous(), values, change.T.contiguous(), bias, self._queries())
+
+    def _folds(self) -> bool:
+        """Whether this predicts, in eval mode; compilers and tensors without data get the plain form."""
+        if self.training or torch.is_grad_enabled():
+            self._cache = (None, None)  # a step may follow, and torch's fused optimisers leave versions as they are
+            return False
+        if torch.compiler.is_compiling() or self.scale.is_meta:
+            return False
+        return not any(parameter.is_inference() for parameter in self.parameters())  # they have no versions
 
     def tokens(self, block: int | None = None) -> Tensor:
         """T of one block (m, C), or of all blocks (L, m, C)."""
@@ -70,6 +116,8 @@ class Rein(nn.Module):
 
     def forward(self, features: Tensor, block: int) -> Tensor:
         """(B, N, C) patch tokens after `block` -> the refined ones."""
+        if self._folds():
+            return self._predict(features, block)
         tokens = self.tokens(block)
         if self.softmax:
             similarity = (features @ (tokens * features.shape[-1] ** -0.5).T).softmax(-1)
@@ -80,8 +128,22 @@ class Rein(nn.Module):
         refined: Tensor = features + self.scale * self.mlp_delta_f(delta + features)
         return refined
 
+    def _predict(self, features: Tensor, block: int) -> Tensor:
+        """The same with all that depends on the parameters alone taken from `_held`."""
+        held = self._held()
+        flat = features.flatten(0, 1)
+        similarity = flat @ held.keys[block]
+        if self.softmax:
+            similarity = similarity.softmax(-1)
+        # Kept apart from the features until they are added: in half precision a small change would be lost in them.
+        change = torch.addmm(torch.addmm(held.bias, similarity, held.values[block]), flat, held.change)
+        return features + change.view_as(features)
+
     def queries(self) -> Tensor | None:
         """The head's queries (m, hidden) from the tokens of all blocks: maximum, mean and last, merged."""
+        return self._held().queries if self._folds() else self._queries()
+
+    def _queries(self) -> Tensor | None:
         if not self.linked:
             return None
         per_block = self.transform(self.tokens())
