@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple, cast
 
 import torch
@@ -15,6 +15,8 @@ from bench.resolve import resolve
 from bench.spec import HeadConfig, RunSpec
 from methods.mmseg import library, plan
 
+Call = Callable[..., Any]
+"""A method of a module, which torch's types do not know."""
 CONFIG = "mask2former_r50_8xb2-90k_cityscapes-512x1024"
 """mmsegmentation's, for its decode head: the one that Rein was published with."""
 

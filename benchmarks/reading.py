@@ -92,12 +92,16 @@ def read(pair: Files) -> Sample:
     return Sample(read_image(pair.image), translate(read_grey(pair.label), _LUT), pair.image.name)
 
 
+def dataset(files: list[Files]) -> SegmentationDataset:
+    """The files as our side's data set."""
+    names = [pair.image.name for pair in files]
+    return SegmentationDataset("files", names, lambda index: read(files[index]), "", keep=False)
+
+
 def ours(files: list[Files], recipe: Recipe, workers: int) -> Callable[[], int]:
     """A function that draws as many samples as there are files, in batches, and returns their number."""
-    names = [pair.image.name for pair in files]
-    dataset = SegmentationDataset("files", names, lambda index: read(files[index]), "", keep=False)
     recipe = recipe.model_copy(update={"batch_size": min(recipe.batch_size, len(files))})
-    stream, rounds = TrainStream(dataset, recipe, seed=0), itertools.count()
+    stream, rounds = TrainStream(dataset(files), recipe, seed=0), itertools.count()
     steps = len(files) // recipe.batch_size
 
     def run() -> int:
