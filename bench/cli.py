@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from bench import cli_check, cli_data, cli_generate, cli_plot, cli_profile, cli_report, cli_results
+from bench import (
+    cli_check,
+    cli_data,
+    cli_gallery,
+    cli_generate,
+    cli_plot,
+    cli_profile,
+    cli_report,
+    cli_results,
+)
 from bench.cli_options import (
     PROGRAM,
     AsJson,
@@ -241,6 +250,7 @@ cli_plot.add_to(app)
 cli_data.add_to(app)
 cli_generate.add_to(app)
 cli_results.add_to(app)
+cli_gallery.add_to(app)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -31,6 +31,7 @@ def report(
     out: Annotated[Path | None, typer.Option(help="Folder for the files; by default that of the results.")] = None,
     reported: Annotated[bool, typer.Option("--reported", help="With published figures, marked and unranked.")] = False,
     reference: Annotated[str | None, typer.Option(help="A method: corruption errors relative to its own.")] = None,
+    html: Annotated[Path | None, typer.Option(help="Folder for a page that any browser opens from disk.")] = None,
 ) -> None:
     """Make leaderboard.md, leaderboard.csv and leaderboard.tex from the result files."""
     from bench.report.board import leaderboard, write_board
@@ -56,7 +57,15 @@ def report(
     warn(board.problems)
     for path in write_board(board, out or results, published):
         print(path)
-    if strict and (problems or board.problems):
+    problems = problems + board.problems
+    if html is not None:
+        from bench.report.page import write_page
+
+        page = write_page(board, html, results, published)
+        warn(page.problems)
+        problems = problems + page.problems
+        print(page.file)
+    if strict and problems:
         raise typer.Exit(1)
 
 

@@ -64,11 +64,15 @@ class Predictor:
         rows, columns = shown_size((height, width), view)
         if (rows, columns) != (height, width):
             image = np.asarray(cv2.resize(image, (columns, rows), interpolation=cv2.INTER_LINEAR), np.uint8)
+        return self.classes(image, (height, width))
+
+    def classes(self, image: Image, size: tuple[int, int]) -> Image:
+        """Train ids of `size` (height, width) of an image (H, W, 3) that is shown as it is; scores are resized."""
         batch = torch.from_numpy(image).to(self.fabric.device).permute(2, 0, 1)[None].float().div_(255)
         with self.fabric.autocast():
             scores = predict_logits(self.segmenter.logits, batch, self.layout.crop, self.layout.stride)
-        if tuple(scores.shape[-2:]) != (height, width):
-            scores = F.interpolate(scores.float(), size=(height, width), mode="bilinear", align_corners=False)
+        if tuple(scores.shape[-2:]) != size:
+            scores = F.interpolate(scores.float(), size=size, mode="bilinear", align_corners=False)
         return scores.argmax(1)[0].to(torch.uint8).cpu().numpy()
 
 

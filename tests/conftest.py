@@ -51,12 +51,8 @@ def interruptible() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-@pytest.fixture(autouse=True)
-def quick_costs(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Runs measure their cost in this process, and shortly: a process of its own takes seconds to import torch.
-
-    Fixtures of a module are made before this one, and measure as a user's runs do.
-    """
+def quick(patch: pytest.MonkeyPatch) -> None:
+    """Runs measure their cost in this process, and shortly: a process of its own takes seconds to import torch."""
     from bench.cost import of_run, profile
 
     def measure(job: Job, observer: Observer, task: str) -> dict[str, Any]:
@@ -66,8 +62,14 @@ def quick_costs(monkeypatch: pytest.MonkeyPatch) -> None:
         work(job.model_copy(update={"threads": None}), lambda line: profile._note(line, found))
         return found
 
-    monkeypatch.setattr(of_run, "measure", measure)
-    monkeypatch.setattr(of_run, "SECONDS", 0.001)
+    patch.setattr(of_run, "measure", measure)
+    patch.setattr(of_run, "SECONDS", 0.001)
+
+
+@pytest.fixture(autouse=True)
+def quick_costs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """See `quick`. Fixtures of a module are made before this one, and measure as a user's runs do."""
+    quick(monkeypatch)
 
 
 @pytest.fixture

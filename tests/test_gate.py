@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from conftest import quick
 from torch import Tensor
 
-from bench import cli, profile, protocols
+from bench import cli, protocols
 from bench.data import streets
 from bench.gate.baseline import Budget, read_baseline
 from bench.gate.check import subject, update
@@ -62,7 +63,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     (root / "protocols" / "small.toml").write_text(PROTOCOL)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(protocols, "FOLDER", root / "protocols")
-        patch.setattr(profile, "_SECONDS", 0.01)
+        quick(patch)
         wanted = Subject(
             ("rein", "frozen"), "eva02", "small", "native", (), Budget(iterations=2, seeds=(0, 1), images=1)
         )

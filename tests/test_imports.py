@@ -19,7 +19,7 @@ TORCH_FREE = (
     *("bench.protocols", "bench.listing", "bench.progress", "bench.observer", "bench.metrics"),
     *("bench.report.scores", "bench.report.single", "bench.report.frame", "bench.report.tables"),
     *("bench.per_image", "bench.report.board", "bench.report.compare", "bench.report.validate"),
-    *("bench.reported", "bench.report.reported", "bench.report.plots", "bench.cli_plot"),
+    *("bench.reported", "bench.report.reported", "bench.report.plots", "bench.cli_plot", "bench.report.page"),
     *("bench.models.card", "bench.models.hub", "bench.data.cards"),
     *("bench.cost", "bench.cost.records", "bench.cost.table"),
     *("bench.gate", "bench.gate.baseline", "bench.gate.compare", "bench.gate.table"),

@@ -1,0 +1,81 @@
+"use strict";
+/* What is shown is what the address says after "#": every view is a link. */
+
+const FACETS = {
+  protocol: { title: "Protocol", of: (row) => row.protocol },
+  track: { title: "Track", of: (row) => row.track },
+  method: { title: "Method", of: (row) => row.method },
+  backbone: { title: "Backbone", of: (row) => Format.backbone(row) },
+  origin: { title: "Origin", of: (row) => row.origin },
+  seen: { title: "Seen in pre-training", of: (row) => SEEN[row.seen] },
+};
+const SEEN = {
+  none: "no target seen",
+  some: "some targets seen",
+  all: "all targets seen",
+  unknown: "not known",
+};
+const ONE = ["q", "sort", "columns", "run", "view", "sample", "left", "right", "show"];
+
+const State = {
+  now: null,
+  listeners: [],
+
+  /* A protocol's scores say nothing about another's: one is chosen until somebody asks for more. */
+  first() {
+    const row = BENCH.rows.find((each) => each.origin === "measured") || BENCH.rows[0];
+    const facets = Object.fromEntries(Object.keys(FACETS).map((name) => [name, new Set()]));
+    if (row) facets.protocol.add(row.protocol);
+    return { facets, ...Object.fromEntries(ONE.map((name) => [name, ""])) };
+  },
+
+  read(hash = location.hash) {
+    const asked = new URLSearchParams(hash.replace(/^#/, ""));
+    const state = State.first();
+    for (const name of Object.keys(FACETS)) {
+      if (asked.has(name)) state.facets[name] = new Set(asked.getAll(name).filter(Boolean));
+    }
+    for (const name of ONE) state[name] = asked.get(name) || "";
+    return state;
+  },
+
+  /* The address of the present state with some of it changed. */
+  hash(changes = {}) {
+    const state = { ...State.now, ...changes };
+    const first = State.first();
+    const asked = new URLSearchParams();
+    for (const name of Object.keys(FACETS)) {
+      const [mine, usual] = [[...state.facets[name]].sort(), [...first.facets[name]]];
+      if (mine.join("\n") === usual.join("\n")) continue;
+      if (!mine.length) asked.append(name, "");
+      for (const value of mine) asked.append(name, value);
+    }
+    for (const name of ONE) if (state[name]) asked.set(name, state[name]);
+    return `#${asked}`;
+  },
+
+  /* Change the state: the address follows, and all that shows it. */
+  set(changes) {
+    const address = State.hash(changes);
+    State.now = { ...State.now, ...changes };
+    history.replaceState(null, "", address);
+    State.tell();
+  },
+
+  tell() {
+    for (const listener of State.listeners) listener(State.now);
+  },
+
+  start() {
+    State.now = State.read();
+    window.addEventListener("hashchange", () => {
+      if (location.hash === "#main") return;
+      State.now = State.read();
+      State.tell();
+    });
+  },
+
+  link() {
+    return location.href.split("#")[0] + State.hash();
+  },
+};

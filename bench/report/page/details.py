@@ -1,0 +1,94 @@
+"""What the page's drawer shows of one run. Imports no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from bench.data.labels import CLASSES
+from bench.report.corruptions import sweep
+from bench.report.page.command import commands
+from bench.report.scores import TargetScore, scores
+from bench.report.seen import seen
+from bench.report.tracks import describe
+from bench.result import RunResult, result_path
+from bench.spec import RunSpec
+
+Detail = dict[str, Any]
+BINS_OF = ("source", "unseen", "weather")
+"""Groups whose calibration is drawn."""
+
+
+def detail(result: RunResult, path: Path | None = None, others: Sequence[RunSpec] = ()) -> Detail:
+    """One run as plain data: specification, provenance, scores by target and class, curves, cost, and its commands.
+
+    `path` is its file, `others` the specifications of what lies there too (see `commands`).
+    """
+    spec, found, answers = result.spec, scores(result), seen(result.spec)
+    swept = sweep(result, found, path)
+    how = commands(result, others)
+    return {
+        "run": result_path(spec, Path()).stem,
+        "file": result_path(spec, Path()).as_posix(),
+        "spec": spec.model_dump(mode="json"),
+        "spec_hash": result.spec_hash,
+        "settings": result.settings,
+        "provenance": result.provenance.model_dump(mode="json"),
+        "track": describe(spec),
+        "classes": list(CLASSES),
+        "summary": {key: _round(value) for key, value in found.summary.items() if value is not None},
+        "targets": [_target(result, name, score, answers.get(name, "")) for name, score in found.targets.items()],
+        "curve": {key: [getattr(point, key) for point in result.curve] for key in ("iteration", "loss", "lr")},
+        "severities": _severities(swept.grid if swept else {}, found.targets),
+        "calibration": _calibration(result),
+        "cost": result.cost.model_dump(mode="json") if result.cost else None,
+        "seconds": result.seconds.model_dump(mode="json"),
+        "commands": how.lines,
+        "notes": how.notes,
+    }
+
+
+def _target(result: RunResult, name: str, score: TargetScore, answer: str) -> Detail:
+    plain = score._asdict() | {"iou": [_round(value) for value in score.iou.values()]}
+    plain |= {key: _round(plain[key]) for key in ("miou", "pixel_accuracy", "mean_accuracy", "ece", "nll")}
+    plain["anomaly"] = None if score.anomaly is None else {k: _round(v) for k, v in score.anomaly._asdict().items()}
+    return {"name": name, **plain, "left_out": result.targets[name].left_out, "seen": answer}
+
+
+def _severities(
+    grid: dict[str, dict[int, float]], targets: dict[str, TargetScore]
+) -> dict[str, list[list[float | None]]]:
+    """Curves of mIoU against strength: corruptions, and ladders of targets named `fog-1`, `fog-2`, ... ."""
+    found: dict[str, dict[int, float | None]] = {name: dict(row) for name, row in grid.items() if len(row) > 1}
+    for name, score in targets.items():
+        stem, _, number = name.rpartition("-")
+        if stem and len(number) == 1 and number.isdigit() and score.group != "corruption":
+            found.setdefault(stem, {})[int(number)] = score.miou
+    return {
+        name: [[severity, _round(row[severity])] for severity in sorted(row)]
+        for name, row in found.items()
+        if len(row) > 1
+    }
+
+
+def _calibration(result: RunResult) -> dict[str, list[list[float]]]:
+    """Group -> [mean confidence, share of right pixels, share of all pixels], percent, of each bin that has pixels."""
+    found: dict[str, list[list[float]]] = {}
+    for group in BINS_OF:
+        bins = [target.reliability.bins for target in result.targets.values() if target.group == group]
+        if bins:
+            found[group] = list(_bins(zip(*bins, strict=True)))
+    return found
+
+
+def _bins(columns: Iterable[Sequence[tuple[int, float, int]]]) -> Iterable[list[float]]:
+    sums = [tuple(sum(part) for part in zip(*column, strict=True)) for column in columns]
+    total = sum(pixels for pixels, _, _ in sums)
+    for pixels, confidence, right in sums:
+        if pixels:
+            yield [round(100 * share, 2) for share in (confidence / pixels, right / pixels, pixels / total)]
+
+
+def _round(value: float | None) -> float | None:
+    return None if value is None else round(value, 3)

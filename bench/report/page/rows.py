@@ -1,0 +1,160 @@
+"""The table of the page: a row for each series of runs and for each published row. Imports no torch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from bench import protocols
+from bench.cost.figures import COLUMNS
+from bench.data import cards
+from bench.models import card as backbone_cards
+from bench.report import reported
+from bench.report.board import Board
+from bench.report.corruptions import FIGURES
+from bench.report.frame import CLASS, TARGET
+from bench.report.scored import Scored
+from bench.report.scores import SUMMARY
+from bench.report.seen import seen
+from bench.report.series import Place, Series, place_of
+from bench.report.standings import rank_cells
+from bench.result import result_path
+from bench.spec import RunSpec
+
+Row = dict[str, Any]
+ABBREVIATIONS = {"ece", "auroc", "aupr", "fpr95", "l5"}
+MORE_IS_BETTER = {"images_per_s", "best_images_per_s", "best_batch"}
+"""Costs of which more is better."""
+LESS_IS_BETTER = ("ece", "fpr95", "drop", *(set(COLUMNS) - MORE_IS_BETTER))
+"""Parts of the names of columns where the smaller figure is the better one."""
+OF_A_DEVICE = {name for name in COLUMNS if name.endswith(("_ms", "_per_s", "_per_image"))} | {"best_batch"}
+"""Costs that depend on the machine."""
+
+
+def measured(board: Board) -> list[Row]:
+    """The leaderboard's rows in its order, with its ranks; `runs` names the runs of each, by seed."""
+    members: dict[str, list[Scored]] = {}
+    for run in sorted((run for run in board.scored if run.complete), key=lambda run: run.spec.seed):
+        members.setdefault(run.series, []).append(run)
+    tables: dict[Place, list[Series]] = {}
+    for row in board.rows:
+        tables.setdefault(place_of(row), []).append(row)
+    ranks = {place: iter(rank_cells(table, board.standings.get(place))) for place, table in tables.items()}
+    return [_measured(row, members[row.series], next(ranks[place_of(row)])) for row in board.rows]
+
+
+def _measured(row: Series, runs: Sequence[Scored], rank: str) -> Row:
+    figures = {name: stat for name, stat in row.stats.items() if not name.startswith(CLASS)}
+    if len(row.latency) > 1:  # of several devices there is no mean
+        figures = {name: stat for name, stat in figures.items() if name not in OF_A_DEVICE}
+    return {
+        "id": row.series[:12],
+        "origin": "measured",
+        **row.keys,
+        "rank": rank,
+        "runs": [name_of(run.spec) for run in runs],
+        "seeds": row.seeds,
+        "device": "; ".join(row.devices),
+        "seen": kind_of_seen(seen(runs[0].spec).values()),
+        "seen_text": row.seen,
+        "trained_on": row.trained_on,
+        "v": {name: [_short(stat.mean), _short(stat.std)] for name, stat in figures.items()},
+    }
+
+
+def name_of(spec: RunSpec) -> str:
+    """How the page names a run: its file's name."""
+    return result_path(spec, Path()).stem
+
+
+def published(found: reported.Published) -> list[Row]:
+    """Published rows with the decimals that were printed; never ranked."""
+    return [_published(row) for row in found.rows]
+
+
+def columns(rows: Iterable[Row], order: Iterable[str]) -> list[Row]:
+    """What any row has a figure of: key, title, and whether more is better; targets in the given order."""
+    has = {key for row in rows for key in row["v"]}
+    targets = [name for name in dict.fromkeys(order) if name in has]
+    known = [*SUMMARY, *FIGURES, *COLUMNS]
+    found: list[Row] = []
+    for key in [*(key for key in known if key in has), *targets]:
+        kind = "target" if key.startswith(TARGET) else "cost" if key in COLUMNS else "summary"
+        less = key not in MORE_IS_BETTER and any(part in key for part in LESS_IS_BETTER)
+        found.append({"key": key, "title": _title(key), "kind": kind, "less": less})
+    return found
+
+
+def kind_of_seen(answers: Iterable[str]) -> str:
+    """What pre-training saw of a row's targets, in one word: `none`, `some`, `all` or `unknown`."""
+    found = set(answers)
+    if "yes" in found:
+        return "all" if found == {"yes"} else "some"
+    return "unknown" if "unknown" in found or not found else "none"
+
+
+def _published(row: reported.Row) -> Row:
+    first = row.first
+    answers = _seen_in_pretraining(first.backbone, first.protocol, row.scores)
+    values = {name: [float(figure.value), None, str(figure.value)] for name, figure in row.scores.items()}
+    if first.trainable_params_m is not None:
+        values["trainable_params"] = [float(first.trainable_params_m) * 1e6, None, f"{first.trainable_params_m} M"]
+    flags = {name: list(figure.flags) for name, figure in row.scores.items() if figure.flags}
+    return {
+        "id": f"{first.file.removesuffix('.csv')}-{first.line}",
+        "origin": "reported",
+        "protocol": first.protocol,
+        "track": first.track,
+        "backbone": first.backbone or row.published or "not stated",
+        "method": first.method,
+        "variant": "",
+        "weights": "pretrained",
+        "published": row.published,
+        "seen": kind_of_seen(answers.values()),
+        "seen_text": ", ".join(name for name, answer in answers.items() if answer == "yes")
+        or kind_of_seen(answers.values()),
+        "citation": first.citation,
+        "venue": " ".join(filter(None, (first.venue, str(first.year or "")))),
+        "seen_in": first.seen_in,
+        "notes": list(row.notes),
+        "flags": flags,
+        "v": values,
+    }
+
+
+def _seen_in_pretraining(backbone: str, protocol: str, scores: Mapping[str, object]) -> dict[str, str]:
+    """Target -> whether the backbone's card says that its data set was seen; nothing for a backbone without a card."""
+    if backbone not in backbone_cards.names() or protocol not in protocols.names():
+        return {}
+    card = backbone_cards.load_card(backbone)
+    own = {target.name: target.dataset for target in protocols.load_protocol(protocol).all_targets()}
+    families = {cards.load_card(name).family for name in cards.names()}
+    found: dict[str, str] = {}
+    for column in scores:
+        name = column.removeprefix(TARGET)
+        if column.startswith(TARGET):
+            family = cards.load_card(own[name]).family if name in own else _family(name, families)
+            found[name] = card.was_seen(family) if family else "unknown"
+    if not found:  # only a printed mean: of the protocol's own targets
+        found = {name: card.was_seen(cards.load_card(dataset).family) for name, dataset in own.items()}
+    return found
+
+
+def _family(target: str, families: Iterable[str]) -> str:
+    """The family of data sets that a published target's name begins with; "" where none does."""
+    fits = [family for family in families if f"{target}-".startswith(f"{family}-")]
+    return max(fits, key=len, default="")
+
+
+def _title(key: str) -> str:
+    if key.startswith(TARGET):
+        return key.removeprefix(TARGET)
+    words = (COLUMNS.get(key) or key).split("_")
+    title = " ".join(word.upper() if word in ABBREVIATIONS else word for word in words)
+    return title[0].upper() + title[1:]
+
+
+def _short(value: float) -> float | None:
+    return None if math.isnan(value) else float(f"{value:.7g}")
