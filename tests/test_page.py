@@ -15,7 +15,7 @@ from bench.report.board import leaderboard
 from bench.report.page import write_page
 from bench.report.reported import published
 from bench.report.scores import scores
-from bench.report.tables import series
+from bench.report.series import series
 from bench.reported import load_reported
 from bench.result import RunResult, load_all, result_path, write_result
 

@@ -101,14 +101,25 @@ def _variants(results: Iterable[Scored]) -> dict[str, str]:
         families.setdefault(family, {})[result.series] = result
     names = {}
     for sisters in families.values():
-        # An only child differs from nobody, whatever its settings.
-        settings = {series: _settings(one) if len(sisters) > 1 else {} for series, one in sisters.items()}
-        keys = sorted({key for each in settings.values() for key in each})
-        differing = [key for key in keys if len({repr(each.get(key)) for each in settings.values()}) > 1]
-        for series, each in settings.items():
-            shown = {key: each.get(key) for key in differing} | sisters[series].settings
-            names[series] = ", ".join(f"{key}={_short(shown[key])}" for key in sorted(shown))
+        # An only child differs from nobody, whatever its settings; sisters by their departures, if these suffice.
+        shown = {series: _chosen(one.settings) for series, one in sisters.items()}
+        if len({repr(each) for each in shown.values()}) < len(sisters):
+            settings = {series: _chosen(_settings(one)) for series, one in sisters.items()}
+            keys = sorted({key for each in settings.values() for key in each})
+            differing = [key for key in keys if len({repr(each.get(key)) for each in settings.values()}) > 1]
+            shown = {
+                series: {key: settings[series].get(key) for key in differing} | own for series, own in shown.items()
+            }
+        names |= {
+            series: ", ".join(f"{key}={_short(each[key])}" for key in sorted(each)) for series, each in shown.items()
+        }
     return names
+
+
+def _chosen(settings: dict[str, Any]) -> dict[str, Any]:
+    """Without what follows from other settings (the generated images) or changes no score (`save_...`); sorted."""
+    kept = (key for key in sorted(settings) if key != "data.generated" and not key.split(".")[-1].startswith("save_"))
+    return {key: settings[key] for key in kept}
 
 
 def _settings(result: Scored) -> dict[str, Any]:
