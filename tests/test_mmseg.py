@@ -94,7 +94,7 @@ def test_a_model_trains_and_is_scored_on_streets(config: str, tmp_path: Path, on
     assert result.settings.keys() == {"method_config.config", "method_config.digest"} | changed
     (row,) = to_frame([result]).to_dict("records")
     assert (row["backbone"], row["weights"]) == ("none", "random")
-    assert f"method_config.config={config[:21]}" in str(row["variant"])
+    assert f"config={config[:21]}" in str(row["variant"])
     assert result_path(spec, tmp_path).parent == tmp_path / "streets" / "none" / "mmseg"
     assert run(spec, results=tmp_path, device="cpu") == result  # found again
 

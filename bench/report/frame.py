@@ -117,9 +117,9 @@ def _variants(results: Iterable[Scored]) -> dict[str, str]:
 
 
 def _chosen(settings: dict[str, Any]) -> dict[str, Any]:
-    """Without what follows from other settings (the generated images) or changes no score (`save_...`); sorted."""
+    """As `--set` names them, sorted; without what follows from others (generated images) or changes no score."""
     kept = (key for key in sorted(settings) if key != "data.generated" and not key.split(".")[-1].startswith("save_"))
-    return {key: settings[key] for key in kept}
+    return {key.removeprefix("method_config."): settings[key] for key in kept}
 
 
 def _settings(result: Scored) -> dict[str, Any]:
