@@ -6,13 +6,20 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from bench.report.board import leaderboard
+from bench.report.page import write_page
+from bench.report.reported import published
+from bench.reported import load_reported
+from bench.result import RunResult, load_all
+
+COMMITTED = Path(__file__).resolve().parent.parent / "results"
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 FLAGS = (
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
@@ -105,3 +112,37 @@ class Visit:
         # Without `preload`: for it axe fetches style sheets, which a page from disk does not let it do.
         found = axe.Axe().run(self.page, options={"preload": False}).response["violations"]
         return [f"{each['id']}: {json.dumps([node['html'][:160] for node in each['nodes']])}" for each in found]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with chromium() as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def results() -> list[RunResult]:
+    return load_all(COMMITTED).results
+
+
+@pytest.fixture(scope="module")
+def folder(results: list[RunResult], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page of the committed results, with published figures."""
+    target = tmp_path_factory.mktemp("page") / "site"
+    assert write_page(leaderboard(results, COMMITTED), target, COMMITTED, published(load_reported())).problems == []
+    return target
+
+
+@pytest.fixture
+def visit(browser: Any, folder: Path) -> Iterator[Callable[..., Visit]]:
+    """Tabs that are checked when the test is over: no error, no request that leaves the folder."""
+    made: list[Visit] = []
+
+    def make(place: Path = folder, **options: Any) -> Visit:
+        made.append(Visit(browser, place, **options))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.sound()
+        each.context.close()

@@ -25,6 +25,8 @@ from bench.cost.figures import Parameters, RunCost, Times
 from bench.result import CurvePoint, Provenance, Reliability, RunResult, Seconds, TargetResult
 from bench.spec import HeadConfig, Recipe, RunSpec, Source, Target, Track, spec_hash
 
+pytest_plugins = ("browser",)  # its fixtures: the static page in a Chromium
+
 if TYPE_CHECKING:
     from bench.cost.records import Job
     from bench.observer import Observer

@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 @pytest.fixture
-def benchmark(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+def script(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     """benchmarks.metrics, which is not installed."""
     monkeypatch.syspath_prepend(ROOT)
     return importlib.import_module("benchmarks.metrics")
@@ -34,18 +34,18 @@ def benchmark(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     reason="mmsegmentation is not installed: pip install -e '.[mmseg]'",
 )
 def test_counting_is_the_same_and_its_ratio_printed(
-    benchmark: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    script: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("sys.argv", ["metrics", "--size", "48", "70", "--repeats", "1", "--threads", "1"])
-    benchmark.main()
+    script.main()
     text = capsys.readouterr().out
     assert "48 x 70, 19 classes, CPU, 1 threads" in text
     for line in ("confusion, uint8 ids", "confusion, int64 ids", "calibration, predictions given", "anomalies"):
         assert f"{line}: " in text
     # The equality that is asserted before anything is timed notices a difference.
-    monkeypatch.setattr(benchmark, "ours", lambda maps: benchmark.Counts(*maps, maps.label))
+    monkeypatch.setattr(script, "ours", lambda maps: script.Counts(*maps, maps.label))
     with pytest.raises(AssertionError, match="counts otherwise"):
-        benchmark.counting(48, 70, 1)
+        script.counting(48, 70, 1)
 
 
 @pytest.mark.skipif(

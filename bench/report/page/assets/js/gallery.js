@@ -72,8 +72,17 @@ const Gallery = {
 
   slider({ sample, left, right, show }) {
     const halves = [left, right].map((run, place) => el("div", { slot: place ? "second" : "first", class: "half" }, Gallery.picture(sample, run, show)));
-    const slider = el("img-comparison-slider", { value: "50", keyboard: "enabled", role: "slider", tabindex: "0", "aria-label": `Left ${Gallery.name(left)}, right ${Gallery.name(right)}`, "aria-valuemin": "0", "aria-valuemax": "100", "aria-valuenow": "50" }, ...halves);
-    slider.addEventListener("slide", () => slider.setAttribute("aria-valuenow", `${Math.round(slider.value)}`));
+    const slider = el("img-comparison-slider", { value: "50", keyboard: "disabled", role: "slider", tabindex: "0", "aria-label": `Left ${Gallery.name(left)}, right ${Gallery.name(right)}`, "aria-valuemin": "0", "aria-valuemax": "100", "aria-valuenow": "50" }, ...halves);
+    const tell = () => slider.setAttribute("aria-valuenow", `${Math.round(slider.value)}`);
+    slider.addEventListener("slide", tell);
+    slider.addEventListener("keydown", (event) => { // the library's own keys move only while they are held
+      const to = { ArrowLeft: slider.value - 2, ArrowDown: slider.value - 2, ArrowRight: slider.value + 2, ArrowUp: slider.value + 2,
+        PageDown: slider.value - 10, PageUp: slider.value + 10, Home: 0, End: 100 }[event.key];
+      if (to === undefined) return;
+      event.preventDefault();
+      slider.value = Math.min(100, Math.max(0, to));
+      tell();
+    });
     const side = (run, word) => el("span", {}, el("b", {}, `${word}: `), Gallery.name(run), ` · mIoU ${Format.number(run.miou)}`);
     return el("figure", {}, el("figcaption", {}, side(left, "Left"), side(right, "Right")), slider);
   },
