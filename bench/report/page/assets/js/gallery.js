@@ -16,8 +16,10 @@ const Gallery = {
   },
 
   name(run) {
-    const random = Board.byRun.get(run.run)?.weights === "random" ? ", random weights" : "";
-    return `${run.method} on ${run.backbone}${random}, seed ${run.seed}`;
+    const row = Board.byRun.get(run.run);
+    const random = row?.weights === "random" ? ", random weights" : "";
+    const variant = row?.variant ? ` (${row.variant})` : "";
+    return `${run.method}${variant} on ${run.backbone}${random}, seed ${run.seed}`;
   },
 
   /* The sample and the two runs that the state asks for, or the first there are. */
