@@ -71,7 +71,8 @@ def name_of(spec: RunSpec) -> str:
 
 def published(found: reported.Published) -> list[Row]:
     """Published rows with the decimals that were printed; never ranked."""
-    return [_published(row) for row in found.rows]
+    families = frozenset(cards.load_card(name).family for name in cards.names())
+    return [_published(row, families) for row in found.rows]
 
 
 def columns(rows: Iterable[Row], order: Iterable[str]) -> list[Row]:
@@ -95,9 +96,9 @@ def kind_of_seen(answers: Iterable[str]) -> str:
     return "unknown" if "unknown" in found or not found else "none"
 
 
-def _published(row: reported.Row) -> Row:
+def _published(row: reported.Row, families: frozenset[str]) -> Row:
     first = row.first
-    answers = _seen_in_pretraining(first.backbone, first.protocol, row.scores)
+    answers = _seen_in_pretraining(first.backbone, first.protocol, row.scores, families)
     values = {name: [float(figure.value), None, str(figure.value)] for name, figure in row.scores.items()}
     if first.trainable_params_m is not None:
         values["trainable_params"] = [float(first.trainable_params_m) * 1e6, None, f"{first.trainable_params_m} M"]
@@ -124,13 +125,14 @@ def _published(row: reported.Row) -> Row:
     }
 
 
-def _seen_in_pretraining(backbone: str, protocol: str, scores: Mapping[str, object]) -> dict[str, str]:
+def _seen_in_pretraining(
+    backbone: str, protocol: str, scores: Mapping[str, object], families: frozenset[str]
+) -> dict[str, str]:
     """Target -> whether the backbone's card says that its data set was seen; nothing for a backbone without a card."""
     if backbone not in backbone_cards.names() or protocol not in protocols.names():
         return {}
     card = backbone_cards.load_card(backbone)
     own = {target.name: target.dataset for target in protocols.load_protocol(protocol).all_targets()}
-    families = {cards.load_card(name).family for name in cards.names()}
     found: dict[str, str] = {}
     for column in scores:
         name = column.removeprefix(TARGET)
