@@ -99,7 +99,7 @@ def _variants(results: Iterable[Scored]) -> dict[str, str]:
         spec = result.spec
         family = (spec.protocol, spec.track.name, spec.backbone, spec.method, str(spec.weights == "random"))
         families.setdefault(family, {})[result.series] = result
-    names = {}
+    names: dict[str, str] = {}
     for sisters in families.values():
         # An only child differs from nobody, whatever its settings; sisters by their departures, if these suffice.
         shown = {series: _chosen(one.settings) for series, one in sisters.items()}
