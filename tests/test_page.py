@@ -165,8 +165,8 @@ def test_the_drawer_says_what_the_result_file_says(visit: Open, results: list[Ru
     assert command.startswith("python -m bench run --method rein --backbone eva02-mini --protocol streets")
     page.keyboard.press("Escape")
     tab.until("!document.getElementById('drawer').open")
-    assert page.evaluate("document.activeElement.textContent") == "rein"
-    assert MAIN not in page.url
+    tab.until("document.activeElement.textContent === 'rein'")
+    tab.until("(run) => !location.hash.includes(run)", MAIN)
 
 
 def test_the_drawers_curves_are_drawn(visit: Open) -> None:

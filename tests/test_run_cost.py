@@ -8,8 +8,9 @@ import io
 from rich.console import Console
 
 from bench.cost.figures import DOES_NOT_FIT, Cost, EarlierCost, Memory, Rate, RunCost
+from bench.report.series import series
 from bench.report.single import render
-from bench.report.tables import comma_separated, series
+from bench.report.tables import comma_separated
 from bench.result import RunResult
 
 
