@@ -88,13 +88,14 @@ def test_every_facet_filters(visit: Open) -> None:
         if find.is_visible():
             find.fill(value)
         panel.get_by_label(value, exact=False).and_(panel.locator(f"[value='{value}']")).check()
+        tab.until("(count) => Board.rows.length < count", arg=len(whole))
         rows = tab.rows()
         assert 0 < len(rows) < len(whole)
         assert [row["id"] for row in rows] == [row["id"] for row in whole if keep(row)]
         times = panel.locator(f"label:has([value='{value}']) .times").inner_text()
         assert int(times) == len(rows)
         page.keyboard.press("Escape")
-        assert page.evaluate("document.activeElement.textContent").startswith(facet)
+        tab.until("(facet) => document.activeElement.textContent.startsWith(facet)", facet)
         page.evaluate("location.hash = '#protocol='")
         tab.until("(count) => Board.rows.length === count", arg=len(whole))
 
