@@ -25,6 +25,9 @@ FLAGS = (
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
 )
+MAIN = "6942e68c829a-s0"
+"""The main job's run."""
+DRAWER = "#drawer"
 PATIENCE = 60_000  # ms; CI machines may be busy
 HOME = ("file:", "data:", "blob:")
 
@@ -112,6 +115,15 @@ class Visit:
         # Without `preload`: for it axe fetches style sheets, which a page from disk does not let it do.
         found = axe.Axe().run(self.page, options={"preload": False}).response["violations"]
         return [f"{each['id']}: {json.dumps([node['html'][:160] for node in each['nodes']])}" for each in found]
+
+
+Open = Callable[..., Visit]
+"""What the fixture `visit` gives."""
+
+
+def values(rows: list[dict[str, Any]], key: str) -> list[float | None]:
+    """A column of the page's rows."""
+    return [row["v"].get(key, [None])[0] for row in rows]
 
 
 @pytest.fixture(scope="module")

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
 
 import pytest
-from browser import Visit
+from browser import COMMITTED, DRAWER, MAIN, Open, values
 
 from bench.report.board import leaderboard
 from bench.report.reported import published
@@ -17,15 +14,6 @@ from bench.report.scores import scores
 from bench.report.standings import rank_cells
 from bench.reported import load_reported
 from bench.result import RunResult
-
-COMMITTED = Path(__file__).resolve().parent.parent / "results"
-MAIN = "6942e68c829a-s0"
-DRAWER = "#drawer"
-Open = Callable[..., Visit]
-
-
-def values(rows: list[dict[str, Any]], key: str) -> list[float | None]:
-    return [row["v"].get(key, [None])[0] for row in rows]
 
 
 def test_the_board_is_the_leaderboard(visit: Open, results: list[RunResult]) -> None:

@@ -9,20 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from browser import Visit
+from browser import DRAWER, MAIN, Open, values
 
 from bench.report.board import leaderboard
 from bench.report.page import write_page
 from bench.result import RunResult, result_path, write_result
-
-COMMITTED = Path(__file__).resolve().parent.parent / "results"
-MAIN = "6942e68c829a-s0"
-DRAWER = "#drawer"
-Open = Callable[..., Visit]
-
-
-def values(rows: list[dict[str, Any]], key: str) -> list[float | None]:
-    return [row["v"].get(key, [None])[0] for row in rows]
 
 
 def test_the_slider_compares_two_runs(visit: Open) -> None:
