@@ -7,10 +7,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from bench.models.heads import mask2former
+from bench.models.heads import layers, mask2former
 from bench.models.heads.deformable import MultiScaleDeformableAttention, sample_levels
-from bench.models.heads.layers import cell_centres
-from bench.models.heads.mask2former import Predictions, semantic_scores
+from bench.models.heads.layers import FeedForward, cell_centres
+from bench.models.heads.mask2former import semantic_scores
+from bench.models.heads.mask2former_loss import Matches, Predictions, sample_masks
 from bench.models.heads.sampling import sample
 
 SHAPES = [(1, 2), (3, 5), (6, 4)]
@@ -20,16 +21,16 @@ CELLS = sum(height * width for height, width in SHAPES)
 def inputs() -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Value, references, offsets far enough to leave the maps, weights: 2 images, 3 heads of 5 channels, 4 points."""
     torch.manual_seed(0)
-    layout = (2, CELLS, 3, len(SHAPES), 4)
-    value, weights = torch.randn(2, CELLS, 3, 5), torch.rand(layout)
-    return value, torch.rand(CELLS, 2), 2 * torch.randn(*layout, 2), weights
+    layout = (3, len(SHAPES), 4)
+    value, weights = torch.randn(2, CELLS, 3, 5), torch.rand(2, *layout, CELLS)
+    return value, torch.rand(CELLS, 2), 2 * torch.randn(2, CELLS, *layout, 2), weights
 
 
 def plain(value: Tensor, references: Tensor, offsets: Tensor, weights: Tensor) -> Tensor:
     """By torch's grid_sample."""
     cells = offsets.new_tensor([[2 / width, 2 / height] for height, width in SHAPES])[:, None]
     grid = (offsets * cells + (2 * references - 1)[:, None, None, None]).permute(0, 2, 3, 4, 1, 5)
-    found = sample_levels(value.permute(0, 2, 3, 1), SHAPES, grid, weights.permute(0, 2, 3, 4, 1))
+    found = sample_levels(value.permute(0, 2, 3, 1), SHAPES, grid, weights)
     return found.permute(0, 3, 1, 2)
 
 
@@ -74,7 +75,7 @@ def test_attention_on_the_cpu_is_that_on_a_device() -> None:
     tokens, positions = torch.randn(2, CELLS, 12, requires_grad=True), torch.randn(CELLS, 12)
     references = cell_centres(tuple(SHAPES), tokens.device)
     ours = module(tokens, positions, references, SHAPES)
-    other = module.output_proj(module._on_device(tokens, tokens + positions, references, SHAPES))
+    other = module.output_proj(module._mix_on_device(module.value_proj(tokens), tokens + positions, references, SHAPES))
     torch.testing.assert_close(ours, other, atol=1e-5, rtol=1e-4)
     learned = [tokens, *module.parameters()]
     gradients = (torch.autograd.grad(out.square().sum(), learned) for out in (ours, other))
@@ -96,7 +97,27 @@ def test_scores_in_strips_are_those_of_whole_masks(size: tuple[int, int], monkey
         torch.testing.assert_close(ours, theirs)
 
 
-def test_the_last_masks_are_the_last_of_all() -> None:
+def test_the_masks_that_are_wanted_are_those_of_all() -> None:
     torch.manual_seed(0)
     made = Predictions(torch.randn(3, 2, 4, 6), torch.randn(3, 2, 4, 8), torch.randn(2, 8, 5, 7))
-    torch.testing.assert_close(made.last_masks(), made.masks()[-1])
+    masks = made.masks()
+    torch.testing.assert_close(made.last_masks(), masks[-1])
+    points = torch.rand(2, 9, 2)
+    points[:, 0] = 0
+    sampled = sample_masks(masks.transpose(0, 1).flatten(1, 2), points).unflatten(1, (3, 4)).transpose(0, 1)
+    torch.testing.assert_close(made.masks_at(points), sampled)
+    # Of the second image one more than of the first.
+    matches = Matches(*torch.tensor([[0, 2, 1, 1, 2], [0, 0, 1, 1, 1], [3, 0, 2, 1, 0], [5, 1, 1, 0, 1]]))
+    found = masks[matches.layer, matches.image, matches.query]
+    torch.testing.assert_close(made.matched_masks(matches), found)
+    nothing = Matches(*torch.empty(4, 0, dtype=torch.int64))
+    assert made.matched_masks(nothing).shape == (0, 5, 7)
+
+
+def test_the_feed_forward_net_is_the_same_in_strips() -> None:
+    torch.manual_seed(0)
+    net, x = FeedForward(6, 10), torch.randn(2, layers.STRIP + 5, 6)
+    expected = net(x)
+    assert expected.requires_grad
+    with torch.no_grad():
+        torch.testing.assert_close(net(x), expected)

@@ -12,7 +12,13 @@ from bench.models.heads import ConfiguredHead
 from bench.models.heads.deformable import MultiScaleDeformableAttention
 from bench.models.heads.layers import cell_centres
 from bench.models.heads.mask2former import Mask2FormerHead, semantic_scores
-from bench.models.heads.mask2former_loss import label_corners, mask2former_loss, match, uncertain_points
+from bench.models.heads.mask2former_loss import (
+    Predictions,
+    label_corners,
+    mask2former_loss,
+    match,
+    uncertain_points,
+)
 from bench.spec import HeadConfig
 
 CONFIG = HeadConfig(
@@ -92,13 +98,20 @@ def test_label_corners_sample_masks_bilinearly() -> None:
         torch.testing.assert_close(corners.mask(torch.tensor(label)), expected, atol=1e-5, rtol=1e-5)
 
 
+def predictions(classes: torch.Tensor, masks: torch.Tensor) -> Predictions:
+    """Of these class logits (L, 1, Q, K + 1) and these mask logits (L, 1, Q, h, w): each mask is a feature."""
+    layers, _, queries = masks.shape[:3]
+    each = torch.eye(layers * queries).view(layers, 1, queries, -1)
+    return Predictions(classes, each, masks.flatten(0, 2).unsqueeze(0))
+
+
 def test_matching_finds_the_query_that_is_the_mask() -> None:
     labels = torch.full((1, 32, 32), 255)
     labels[:, :16], labels[:, 16:, :16] = 1, 3
     masks = torch.full((1, 1, 4, 8, 8), -8.0)
     masks[0, 0, 2, :4] = 8
     masks[0, 0, 0, 4:, :4] = 8
-    found = match(torch.zeros(1, 1, 4, CLASSES + 1), masks, labels, CONFIG, None)
+    found = match(predictions(torch.zeros(1, 1, 4, CLASSES + 1), masks), labels, CONFIG, None)
     assert dict(zip(found.label.tolist(), found.query.tolist(), strict=True)) == {1: 2, 3: 0}
 
 
@@ -110,10 +123,10 @@ def test_loss_is_least_for_the_right_answer_and_has_all_layers() -> None:
     classes = torch.zeros(3, 1, 4, CLASSES + 1)
     classes[:, :, 0, 0], classes[:, :, 1, 4], classes[:, :, 2:, -1] = 20, 20, 20
     anywhere = CONFIG.model_copy(update={"importance": 0.0, "loss_points": 1000})
-    losses = mask2former_loss(classes, masks, labels, anywhere)
+    losses = mask2former_loss(predictions(classes, masks), labels, anywhere)
     assert set(losses) == {f"{p}loss_{k}" for p in ("d0.", "d1.", "") for k in ("cls", "mask", "dice")}
     right = torch.stack(list(losses.values())).sum()
-    wrong = torch.stack(list(mask2former_loss(classes, -masks, labels, anywhere).values())).sum()
+    wrong = torch.stack(list(mask2former_loss(predictions(classes, -masks), labels, anywhere).values())).sum()
     assert 10 * right < wrong
 
 

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from bench.models.heads.layers import without_autocast
 from bench.models.heads.sampling import sample
 
 Shapes = list[tuple[int, int]]
@@ -59,28 +60,38 @@ class MultiScaleDeformableAttention(nn.Module):
             nn.init.zeros_(projection.bias)
 
     def forward(self, tokens: Tensor, positions: Tensor, references: Tensor, shapes: Shapes) -> Tensor:
-        """tokens (B, S, C), positions (S, C), references (S, 2): the tokens' places (x, y) in [0, 1] -> (B, S, C)."""
-        query = tokens + positions
-        layout = (self.heads, self.levels, self.points)
-        if tokens.device.type == "cpu":
-            value = self.value_proj(tokens).unflatten(2, (self.heads, -1))
-            offsets = self.sampling_offsets(query).unflatten(2, (*layout, 2))
-            weights = self.attention_weights(query).unflatten(2, (self.heads, -1)).softmax(3).unflatten(3, layout[1:])
-            mixed = sample(value, shapes, references, offsets, weights).flatten(2)
-        else:
-            mixed = self._on_device(tokens, query, references, shapes)
+        """tokens (B, S, C), positions (S, C), references (S, 2): the tokens' places (x, y) in [0, 1] -> (B, S, C).
+
+        Under autocast the two large projections are in half precision, which is too coarse for places and weights.
+        """
+        value = self.value_proj(tokens).float()
+        mix = self._mix if tokens.device.type == "cpu" else self._mix_on_device
+        with without_autocast(tokens):
+            mixed = mix(value, tokens + positions, references, shapes)
         out: Tensor = self.output_proj(mixed)
         return out
 
-    def _on_device(self, tokens: Tensor, query: Tensor, references: Tensor, shapes: Shapes) -> Tensor:
-        """The same by torch's operators, (B, S, C)."""
+    def _mix(self, value: Tensor, query: Tensor, references: Tensor, shapes: Shapes) -> Tensor:
+        """Each token's weighted samples of the values, (B, S, C)."""
         layout = (self.heads, self.levels, self.points)
-        value = self.value_proj(tokens).transpose(1, 2).unflatten(1, (self.heads, -1))
+        offsets = self.sampling_offsets(query).unflatten(2, (*layout, 2))
+        weights = self._weights(query).unflatten(2, layout[1:])
+        return sample(value.unflatten(2, (self.heads, -1)), shapes, references, offsets, weights).flatten(2)
+
+    def _weights(self, query: Tensor) -> Tensor:
+        """(B, heads, levels points, S), 1 in sum over the points; softmax is slow where these lie side by side."""
+        weight, bias = self.attention_weights.weight, self.attention_weights.bias
+        logits = torch.baddbmm(bias[:, None], weight.expand(len(query), -1, -1), query.transpose(1, 2))
+        return logits.unflatten(1, (self.heads, -1)).softmax(2)
+
+    def _mix_on_device(self, value: Tensor, query: Tensor, references: Tensor, shapes: Shapes) -> Tensor:
+        """The same by torch's operators."""
+        layout = (self.heads, self.levels, self.points)
+        value = value.transpose(1, 2).unflatten(1, (self.heads, -1))
         # grid_sample counts from -1 to 1 across a map, offsets count cells: the small factor is put into the weights.
         cells = query.new_tensor([[2 / w, 2 / h] for h, w in shapes])[:, None].expand((*layout, 2)).flatten()
         offsets = F.linear(query, self.sampling_offsets.weight * cells[:, None], self.sampling_offsets.bias * cells)
         places = offsets + (2 * references - 1).repeat(1, self.heads * self.levels * self.points)
         grid = places.unflatten(2, (*layout, 2)).permute(0, 2, 3, 4, 1, 5)
-        logits = self.attention_weights(query).transpose(1, 2).unflatten(1, (self.heads, -1))
-        weights = logits.contiguous().softmax(2).unflatten(2, layout[1:])
+        weights = self._weights(query).unflatten(2, layout[1:])
         return sample_levels(value, shapes, grid, weights).flatten(1, 2).transpose(1, 2)

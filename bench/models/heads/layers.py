@@ -37,8 +37,12 @@ class ConvNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, channels, H, W) -> (B, width, H, W)."""
-        x = self.gn(self.conv(x))
+        x = self.gn(self.conv(x).float())  # statistics in full precision, whatever the convolution had
         return x.relu_() if self.relu else x
+
+
+STRIP = 512
+"""Tokens whose hidden layer a CPU's caches hold."""
 
 
 class FeedForward(nn.Module):
@@ -46,12 +50,13 @@ class FeedForward(nn.Module):
 
     def __init__(self, width: int, hidden: int) -> None:
         super().__init__()
-        self.layers = nn.Sequential(
-            nn.Sequential(nn.Linear(width, hidden), nn.ReLU(inplace=True)), nn.Linear(hidden, width)
-        )
+        # Not in place: of a batch's tokens a linear layer gives a view, whose gradient would be copied twice.
+        self.layers = nn.Sequential(nn.Sequential(nn.Linear(width, hidden), nn.ReLU()), nn.Linear(hidden, width))
 
     def forward(self, x: Tensor) -> Tensor:
-        """(..., width) -> the same shape."""
+        """(B, S, width) -> the same shape."""
+        if x.device.type == "cpu" and not torch.is_grad_enabled():
+            return torch.cat([part + self.layers(part) for part in x.split(STRIP, dim=1)], dim=1)
         out: Tensor = x + self.layers(x)
         return out
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, cast
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -10,29 +10,12 @@ from torch import Tensor, nn
 
 from bench.api import Head
 from bench.models.heads.layers import Attention, FeedForward, sine_positions, without_autocast
-from bench.models.heads.mask2former_loss import mask2former_loss
+from bench.models.heads.mask2former_loss import Predictions, mask2former_loss
 from bench.models.heads.pixel_decoder import LEVELS, PixelDecoder, Pixels
 from bench.spec import HeadConfig
 
 STRIP = 2**20
 """Numbers in a strip of masks: 4 MB."""
-
-
-class Predictions(NamedTuple):
-    """Of the initial queries and of every layer, in order: class logits (L, B, Q, classes + 1), mask embeddings
-    (L, B, Q, C); mask logits are their products with mask_features (B, C, h, w)."""
-
-    classes: Tensor
-    embeddings: Tensor
-    mask_features: Tensor
-
-    def masks(self) -> Tensor:
-        """Mask logits (L, B, Q, h, w) at a quarter of the image's size."""
-        return torch.einsum("lbqc,bchw->lbqhw", self.embeddings, self.mask_features)
-
-    def last_masks(self) -> Tensor:
-        """Mask logits (B, Q, h, w) of the last layer, the only ones that a prediction needs."""
-        return torch.einsum("bqc,bchw->bqhw", self.embeddings[-1], self.mask_features)
 
 
 class DecoderLayer(nn.Module):
@@ -142,8 +125,7 @@ class Mask2FormerHead(Head):
 
         `points` (P, 2), (x, y) in [0, 1], replaces all random points, of matching and of losses.
         """
-        predictions = self(features, queries)
-        return mask2former_loss(predictions.classes, predictions.masks(), labels, self.config, points)
+        return mask2former_loss(self(features, queries), labels, self.config, points)
 
     def logits(self, features: list[Tensor], size: tuple[int, int], queries: Tensor | None = None) -> Tensor:
         """Sum over the queries of class probability (without no-object) x mask probability, (B, classes, *size)."""

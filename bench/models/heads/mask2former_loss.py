@@ -17,8 +17,41 @@ EPS = 1.0
 """Added above and below the line in dice."""
 
 
+class Predictions(NamedTuple):
+    """Of the initial queries and of every layer, in order: class logits (L, B, Q, K + 1), mask embeddings
+    (L, B, Q, C); mask logits are their products with mask_features (B, C, h, w)."""
+
+    classes: Tensor
+    embeddings: Tensor
+    mask_features: Tensor
+
+    def masks(self) -> Tensor:
+        """Mask logits (L, B, Q, h, w) at a quarter of the image's size."""
+        return torch.einsum("lbqc,bchw->lbqhw", self.embeddings, self.mask_features)
+
+    def last_masks(self) -> Tensor:
+        """Mask logits (B, Q, h, w) of the last layer, the only ones that a prediction needs."""
+        return torch.einsum("bqc,bchw->bqhw", self.embeddings[-1], self.mask_features)
+
+    def masks_at(self, points: Tensor) -> Tensor:
+        """Mask logits (L, B, Q, P) at points (B, P, 2) of each image: samples are linear, so features are sampled."""
+        return torch.einsum("lbqc,bcp->lbqp", self.embeddings, sample_masks(self.mask_features, points))
+
+    def matched_masks(self, matches: Matches) -> Tensor:
+        """Mask logits (M, h, w) of the matched queries alone, few of all."""
+        # One index into flattened embeddings: three indices at once are slow on the CPU.
+        row = (matches.layer * self.embeddings.shape[1] + matches.image) * self.embeddings.shape[2] + matches.query
+        chosen = self.embeddings.flatten(0, 2).index_select(0, row)
+        counts = torch.bincount(matches.image, minlength=len(self.mask_features)).tolist()
+        parts = zip(chosen.split(counts), self.mask_features.flatten(2), strict=True)
+        return torch.cat([own @ features for own, features in parts]).unflatten(1, self.mask_features.shape[2:])
+
+
 class Matches(NamedTuple):
-    """One entry per matched (layer, query) and ground-truth mask, each (M,) int64; a mask is (image, class)."""
+    """One entry per matched (layer, query) and ground-truth mask, each (M,) int64; a mask is (image, class).
+
+    Ordered by image.
+    """
 
     layer: Tensor
     image: Tensor
@@ -27,19 +60,19 @@ class Matches(NamedTuple):
 
 
 def mask2former_loss(
-    classes: Tensor, masks: Tensor, labels: Tensor, config: HeadConfig, points: Tensor | None = None
+    predictions: Predictions, labels: Tensor, config: HeadConfig, points: Tensor | None = None
 ) -> dict[str, Tensor]:
-    """Weighted losses per layer from logits (L, B, Q, K + 1), (L, B, Q, h, w) and labels (B, H, W), 255 ignored.
+    """Weighted losses per layer from predictions and labels (B, H, W), 255 ignored.
 
     Ground truth is one mask per class present. `points` (P, 2), (x, y) in [0, 1], replaces all random points.
     """
-    with torch.autocast(classes.device.type, enabled=False):
-        classes, masks = classes.float(), masks.float()
-        matches = match(classes.detach(), masks.detach(), labels, config, points)
-        class_losses = _class_losses(classes, matches, config.no_object)
-        mask_losses, dice_losses = _mask_losses(masks, labels, matches, config, points)
+    with torch.autocast(labels.device.type, enabled=False):
+        predictions = Predictions(*(x.float() for x in predictions))
+        matches = match(Predictions(*(x.detach() for x in predictions)), labels, config, points)
+        class_losses = _class_losses(predictions.classes, matches, config.no_object)
+        mask_losses, dice_losses = _mask_losses(predictions, labels, matches, config, points)
     losses: dict[str, Tensor] = {}
-    last = len(classes) - 1
+    last = len(class_losses) - 1
     for layer in range(last + 1):
         prefix = "" if layer == last else f"d{layer}."
         losses[f"{prefix}loss_cls"] = config.class_weight * class_losses[layer]
@@ -49,15 +82,15 @@ def mask2former_loss(
 
 
 @torch.no_grad()
-def match(classes: Tensor, masks: Tensor, labels: Tensor, config: HeadConfig, points: Tensor | None) -> Matches:
+def match(predictions: Predictions, labels: Tensor, config: HeadConfig, points: Tensor | None) -> Matches:
     """The cheapest assignment of queries to ground-truth masks in every layer and image."""
-    layers, batch, queries, outputs = classes.shape
+    layers, batch, queries, outputs = predictions.classes.shape
     known = outputs - 1
     if points is None:
-        places = torch.rand(batch, config.loss_points, 2, device=masks.device)
+        places = torch.rand(batch, config.loss_points, 2, device=labels.device)
     else:
         places = points.expand(batch, -1, -1)
-    predicted = sample_masks(masks.transpose(0, 1).flatten(1, 2), places)
+    predicted = predictions.masks_at(places).transpose(0, 1).flatten(1, 2)
     corners = label_corners(labels, torch.arange(batch, device=labels.device), places)
     wanted = predicted.new_zeros(batch, places.shape[1], known + 1)
     for label, share in zip(corners.labels, corners.shares, strict=True):
@@ -68,9 +101,10 @@ def match(classes: Tensor, masks: Tensor, labels: Tensor, config: HeadConfig, po
     total = probability.sum(-1, keepdim=True) + wanted.sum(1, keepdim=True)
     dice = 1 - (2 * probability @ wanted + EPS) / (total + EPS)
     mask_costs = (config.mask_weight * cross_entropy + config.dice_weight * dice).unflatten(1, (layers, queries))
-    costs = mask_costs.transpose(0, 1) - config.class_weight * classes.softmax(-1)[..., :-1]
+    costs = mask_costs.transpose(0, 1) - config.class_weight * predictions.classes.softmax(-1)[..., :-1]
     # A diverged model is for the trainer to report, by its loss; the assignment takes finite costs only.
-    return _assign(costs.nan_to_num(1e6, 1e6, -1e6).cpu().numpy(), _present(labels, known).cpu().numpy(), masks.device)
+    finite = costs.nan_to_num(1e6, 1e6, -1e6).cpu().numpy()
+    return _assign(finite, _present(labels, known).cpu().numpy(), labels.device)
 
 
 def _present(labels: Tensor, known: int) -> Tensor:
@@ -103,13 +137,10 @@ def _class_losses(classes: Tensor, matches: Matches, no_object: float) -> Tensor
 
 
 def _mask_losses(
-    masks: Tensor, labels: Tensor, matches: Matches, config: HeadConfig, points: Tensor | None
+    predictions: Predictions, labels: Tensor, matches: Matches, config: HeadConfig, points: Tensor | None
 ) -> tuple[Tensor, Tensor]:
     """Binary cross entropy and dice of the matched masks per layer, averaged over the layer's masks, (L,) each."""
-    _, batch, queries = masks.shape[:3]
-    # One index into flattened masks: three indices at once are slow on the CPU.
-    row = (matches.layer * batch + matches.image) * queries + matches.query
-    chosen = masks.flatten(0, 2).index_select(0, row)
+    chosen, layers = predictions.matched_masks(matches), len(predictions.classes)
     places = uncertain_points(chosen.detach(), config) if points is None else points.expand(len(chosen), -1, -1)
     predicted = sample_masks(chosen.unsqueeze(1), places).squeeze(1)
     wanted = label_corners(labels, matches.image, places).mask(matches.label[:, None])
@@ -117,8 +148,8 @@ def _mask_losses(
     probability = predicted.sigmoid()
     overlap = 2 * (probability * wanted).sum(1) + EPS
     dice = 1 - overlap / (probability.sum(1) + wanted.sum(1) + EPS)
-    count = torch.bincount(matches.layer, minlength=len(masks)).clamp(min=1)
-    zeros = masks.new_zeros(len(masks))
+    count = torch.bincount(matches.layer, minlength=layers).clamp(min=1)
+    zeros = chosen.new_zeros(layers)
     return (
         zeros.index_add(0, matches.layer, entropy) / count,
         zeros.index_add(0, matches.layer, dice) / count,
@@ -142,7 +173,7 @@ def uncertain_points(masks: Tensor, config: HeadConfig) -> Tensor:
 
 def sample_masks(masks: Tensor, points: Tensor) -> Tensor:
     """Bilinear samples of masks (M, C, h, w) at points (M, P, 2), zeros outside -> (M, C, P)."""
-    return F.grid_sample(masks, (2 * points - 1).unsqueeze(2), align_corners=False).squeeze(3)
+    return F.grid_sample(masks, points.mul(2).sub_(1).unsqueeze(2), align_corners=False).squeeze(3)
 
 
 class Corners(NamedTuple):

@@ -65,9 +65,16 @@ class PixelDecoder(nn.Module):
         nn.init.zeros_(cast(Tensor, self.mask_feature.bias))
 
     def forward(self, features: list[Tensor]) -> Pixels:
-        """Four maps (B, C_i, h_i, w_i), finest first. In float32: half precision is too coarse for sampling points."""
+        """Four maps (B, C_i, h_i, w_i), finest first.
+
+        In training always in float32. Predicting under autocast, products are in half precision; norms, the tokens
+        between layers and the points that are sampled are not.
+        """
+        features = [feature.float() for feature in features]
+        if not torch.is_grad_enabled():
+            return self._forward(features)
         with without_autocast(features[0]):
-            return self._forward([feature.float() for feature in features])
+            return self._forward(features)
 
     def _forward(self, features: list[Tensor]) -> Pixels:
         maps = [conv(feature) for conv, feature in zip(self.input_convs, features[:0:-1], strict=True)]

@@ -30,8 +30,9 @@ def sample(
     """Weighted sums of bilinear samples, zeros outside the maps; differentiable but for `references`.
 
     value (B, S, heads, D) holds the levels' maps one after the other; references (N, 2) are (x, y) in [0, 1], offsets
-    (B, N, heads, levels, points, 2) from there in cells of each level's map; weights (B, N, heads, levels, points).
-    All on the CPU, float32 or float64. Returns (B, N, heads, D).
+    (B, N, heads, levels, points, 2) from there in cells of each level's map; weights (B, heads, levels, points, N),
+    as their softmax is quick over points that do not lie side by side. All on the CPU, float32 or float64. Returns
+    (B, N, heads, D).
     """
     levels = torch.tensor(shapes, dtype=torch.int64)
     found: Tensor = _Sample.apply(value, levels, references, offsets, weights)
@@ -118,7 +119,7 @@ def _forward(  # type: ignore[no-untyped-def]  # compiled
                         x = base_x + offsets[image, token, head, level, point, 0]
                         y = base_y + offsets[image, token, head, level, point, 1]
                         if _corners(x, y, height, width, start, row, share):
-                            weight = weights[image, token, head, level, point]
+                            weight = weights[image, head, level, point, token]
                             a, b, c, d = share[0] * weight, share[1] * weight, share[2] * weight, share[3] * weight
                             v0, v1 = value[image, row[0], head], value[image, row[1], head]
                             v2, v3 = value[image, row[2], head], value[image, row[3], head]
@@ -149,9 +150,9 @@ def _backward(  # type: ignore[no-untyped-def]  # compiled
                         y = base_y + offsets[image, token, head, level, point, 1]
                         if not _corners(x, y, height, width, start, row, share):
                             grad_offsets[image, token, head, level, point] = 0
-                            grad_weights[image, token, head, level, point] = 0
+                            grad_weights[image, head, level, point, token] = 0
                             continue
-                        weight = weights[image, token, head, level, point]
+                        weight = weights[image, head, level, point, token]
                         a, b, c, d = share[0] * weight, share[1] * weight, share[2] * weight, share[3] * weight
                         v0, v1 = value[image, row[0], head], value[image, row[1], head]
                         v2, v3 = value[image, row[2], head], value[image, row[3], head]
@@ -171,7 +172,7 @@ def _backward(  # type: ignore[no-untyped-def]  # compiled
                             g2[channel] += c * given[channel]
                         for channel in range(depth):
                             g3[channel] += d * given[channel]
-                        grad_weights[image, token, head, level, point] = (
+                        grad_weights[image, head, level, point, token] = (
                             share[0] * s0 + share[1] * s1 + share[2] * s2 + share[3] * s3
                         )
                         _slopes(
