@@ -187,7 +187,7 @@ def test_a_figure_that_does_not_fit_is_told_and_the_next_is_measured(monkeypatch
 
 
 def test_a_model_that_does_not_fit_leaves_every_figure_with_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
-    def build(job: Job) -> Bench:
+    def build(job: Job, turn: object) -> Bench:
         raise MemoryError
 
     monkeypatch.setattr(worker_module, "set_bench", build)

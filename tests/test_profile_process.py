@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -91,9 +92,37 @@ def test_a_mistake_of_the_user_is_one_line(tmp_path: Path) -> None:
 
 def test_in_a_matrix_what_cannot_be_built_is_a_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     mine = script(tmp_path, "tell(error='no attention here')")
-    monkeypatch.setattr("bench.cost.matrix.profile", lambda job, observer: profile(job, observer, mine))
+    monkeypatch.setattr("bench.cost.profile.WORKER", mine)
     lengths: list[int] = []
     reports = measure_all([a_job(), a_job("full")], each=lambda so_far: lengths.append(len(so_far)))
     assert lengths == [1, 2]
     assert [set(report.missing) for report in reports] == [set(FIGURES)] * 2
     assert reports[1].missing["latency"] == "cannot be built: no attention here"
+
+
+def test_for_a_gpu_models_are_built_while_one_is_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first waits at its turn until it hears of three others, each says when it is its turn."""
+    built, order = tmp_path / "built", tmp_path / "order"
+    os.mkfifo(built)
+    body = (
+        "import json, signal, sys\n"
+        "signal.alarm(60)  # rather than to wait for ever\n"
+        "job = json.loads(sys.stdin.readline())\n"
+        f"first, order = job['batch'] == 1, {str(order)!r}\n"
+        "if not first:\n"
+        f"    open({str(built)!r}, 'w').write('x')\n"
+        "sys.stdin.read()\n"
+        "if first:\n"
+        "    heard = ''\n"
+        "    while len(heard) < 3:\n"
+        f"        heard += open({str(built)!r}).read()\n"
+        "with open(order, 'a') as file:\n"
+        "    file.write(str(job['batch']))\n"
+        "print(json.dumps({'figure': 'gflops', 'value': job['batch']}), flush=True)\n"
+    )
+    worker = tmp_path / "worker.py"
+    worker.write_text(body, encoding="utf-8")
+    monkeypatch.setattr("bench.cost.profile.WORKER", (sys.executable, str(worker)))
+    jobs = [a_job(batch=number, device="cuda", figures=("gflops",)) for number in (1, 2, 3, 4)]
+    assert [report.gflops for report in measure_all(jobs)] == [1, 2, 3, 4]
+    assert order.read_text(encoding="utf-8") == "1234"

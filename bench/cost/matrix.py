@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from itertools import product
 from typing import Any, NamedTuple, cast, get_args
 
 from bench.cost.figures import Figure
-from bench.cost.profile import profile, report
+from bench.cost.profile import Started, profile, report, start
 from bench.cost.records import CostReport, Job
 from bench.errors import UserError
 from bench.observer import Observer
@@ -47,17 +47,30 @@ class Choice(NamedTuple):
         return resolve(*named, sets=sets)
 
 
+AHEAD = 3
+"""Models that are built while one is measured on a GPU, which other processors do not disturb."""
+
+
 def measure_all(
-    jobs: Iterable[Job], observer: Observer | None = None, each: Callable[[list[CostReport]], object] | None = None
+    jobs: Sequence[Job], observer: Observer | None = None, each: Callable[[list[CostReport]], object] | None = None
 ) -> list[CostReport]:
     """Measure all jobs; `each` is called with the reports so far after every one."""
     reports: list[CostReport] = []
-    for job in jobs:
-        try:
-            reports.append(profile(job, observer))
-        except UserError as error:
-            known: tuple[Figure, ...] = get_args(Figure)
-            reports.append(report(job, {"missing": dict.fromkeys(known, f"cannot be built: {error}")}))
-        if each is not None:
-            each(reports)
+    started: dict[int, Started] = {}
+    try:
+        for index, job in enumerate(jobs):
+            ahead = AHEAD if job.device.startswith("cuda") else 0
+            for number in range(index, min(index + ahead + 1, len(jobs))):
+                if number not in started:
+                    started[number] = start(jobs[number])
+            try:
+                reports.append(profile(job, observer, started=started.pop(index)))
+            except UserError as error:
+                known: tuple[Figure, ...] = get_args(Figure)
+                reports.append(report(job, {"missing": dict.fromkeys(known, f"cannot be built: {error}")}))
+            if each is not None:
+                each(reports)
+    finally:
+        for process in started.values():
+            process.stop()
     return reports

@@ -54,9 +54,9 @@ class Bench(NamedTuple):
         return device
 
     def images(self, batch: int) -> Tensor:
-        """Seeded noise in [0, 1], (batch, 3, H, W)."""
-        noise = torch.rand((batch, 3, *self.job.size), generator=torch.Generator().manual_seed(0))
-        return noise.to(self.device)
+        """Seeded noise in [0, 1], (batch, 3, H, W), the same in every image."""
+        noise = torch.rand((1, 3, *self.job.size), generator=torch.Generator().manual_seed(0))
+        return noise.to(self.device).repeat(batch, 1, 1, 1)
 
     def predict(self, images: Tensor) -> Tensor:
         """Class scores of whole images."""
@@ -64,10 +64,11 @@ class Bench(NamedTuple):
             return self.segmenter.logits(images)
 
 
-def set_bench(job: Job) -> Bench:
+def set_bench(job: Job, turn: Callable[[], object] = lambda: None) -> Bench:
     """Build the job's segmenter on its device; without memory for its tensors where figures are only counted.
 
-    Raises what `build_segmenter` and `make_fabric` raise.
+    `turn` is called where it is built, and returns when the device is free for it. Raises what `build_segmenter` and
+    `make_fabric` raise.
     """
     fabric = make_fabric(job.device, job.spec.precision)
     if job.threads is not None:
@@ -75,7 +76,9 @@ def set_bench(job: Job) -> Bench:
     if job.figures and set(job.figures) <= COUNTED and METHODS.get(job.spec.method).own_model is None:
         return Bench(job, fabric, _without_data(job), None)
     _touch_libraries(fabric.device)
-    segmenter = build_segmenter(job.spec, job.weights).eval().to(fabric.device)
+    segmenter = build_segmenter(job.spec, job.weights).eval()
+    turn()
+    segmenter.to(fabric.device)
     if job.spec.compile:
         compile_backbone(segmenter, fabric.device)
     resident.trim()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -10,7 +11,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 
 from bench.cost.figures import DOES_NOT_FIT, FAILED, Figure
 from bench.cost.records import ORDER, CostReport, Job
@@ -22,15 +23,56 @@ WORKER = (sys.executable, "-m", "bench.cost.worker")
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 
-def profile(job: Job, observer: Observer | None = None, worker: Sequence[str] | None = None) -> CostReport:
+class Started(NamedTuple):
+    """A process that builds a job's model, and measures it once it is told to."""
+
+    process: subprocess.Popen[str]
+    errors: IO[str]
+    figures: tuple[Figure, ...]
+    """What it measures, in order."""
+
+    def stop(self) -> None:
+        """End it, whatever it does."""
+        self.process.kill()
+        with self.process, self.errors:
+            pass
+
+
+def start(job: Job, worker: Sequence[str] | None = None) -> Started:
+    """Let a process build the model of `job`. `worker` is its command, by default `bench.cost.worker`."""
+    figures = tuple(figure for figure in ORDER if asked(job, figure))
+    errors = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115 # closed with the process
+    process = subprocess.Popen(
+        worker or WORKER,
+        env=_environment(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=errors,
+        encoding="utf-8",
+    )
+    assert process.stdin is not None
+    # A process that has died already is found out where its output is read.
+    with contextlib.suppress(BrokenPipeError):
+        process.stdin.write(job.model_copy(update={"figures": figures}).model_dump_json() + "\n")
+        process.stdin.flush()
+    return Started(process, errors, figures)
+
+
+def profile(
+    job: Job, observer: Observer | None = None, worker: Sequence[str] | None = None, started: Started | None = None
+) -> CostReport:
     """Measure all figures of `job`; what cannot be had is None in the report, with the reason.
 
-    `worker` is the command that measures, by default `bench.cost.worker`. Raises as `measure`.
+    `worker` is the command that measures, by default `bench.cost.worker`; `started` is such a process of this very job.
+    Raises as `measure`.
     """
-    return report(job, measure(job, observer or Silent(), f"{job.spec.method} on {job.spec.backbone}", worker))
+    task = f"{job.spec.method} on {job.spec.backbone}"
+    return report(job, measure(job, observer or Silent(), task, worker, started))
 
 
-def measure(job: Job, observer: Observer, task: str, worker: Sequence[str] | None = None) -> dict[str, Any]:
+def measure(
+    job: Job, observer: Observer, task: str, worker: Sequence[str] | None = None, started: Started | None = None
+) -> dict[str, Any]:
     """Fields of `bench.cost.figures.Measured`; where a process ends early, the next goes on with what is left.
 
     `task` is what the observer hears. Raises UserError, in one line, for a method that the backbone cannot carry and a
@@ -41,8 +83,9 @@ def measure(job: Job, observer: Observer, task: str, worker: Sequence[str] | Non
     found["missing"].update((figure, _NOT_ASKED[figure == "training"]) for figure in ORDER if figure not in left)
     observer.start(task, len(left))
     while left:
-        asking = job.model_copy(update={"figures": tuple(left)})
-        ended = _one_process(asking, found, worker or WORKER, lambda: observer.advance(task))
+        asking = job.model_copy(update={"figures": tuple(left), "train": False})
+        ended = _listen(started or start(asking, worker), found, lambda: observer.advance(task))
+        started = None
         if ended.during:
             found["missing"][ended.during] = ended.reason
             observer.advance(task)
@@ -90,32 +133,26 @@ class _Ended(NamedTuple):
     reason: str = ""
 
 
-def _one_process(job: Job, found: dict[str, Any], worker: Sequence[str], tick: Callable[[], None]) -> _Ended:
-    """Let one process measure the job's figures; puts what it tells into `found`, and calls `tick` for each."""
-    now: Figure = job.figures[0]
-    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as errors:
-        process = subprocess.Popen(
-            worker, env=_environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, encoding="utf-8"
-        )
-        with process:  # waits for it
-            try:
-                assert process.stdin is not None
-                assert process.stdout is not None
-                process.stdin.write(job.model_dump_json())
-                process.stdin.close()
-                for text in process.stdout:
-                    line = json.loads(text)
-                    now = line.get("begin", now)
-                    _note(line, found)
-                    if "end" in line:
-                        tick()
-            except BaseException:
-                process.kill()
-                raise
-        if process.returncode == 0:
+def _listen(started: Started, found: dict[str, Any], tick: Callable[[], None]) -> _Ended:
+    """Let the process measure; puts what it tells into `found`, and calls `tick` for each figure."""
+    now, process = started.figures[0], started.process
+    try:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        with contextlib.suppress(BrokenPipeError):
+            process.stdin.close()  # which tells it to measure
+        for text in process.stdout:
+            line = json.loads(text)
+            now = line.get("begin", now)
+            _note(line, found)
+            if "end" in line:
+                tick()
+        if process.wait() == 0:
             return _Ended(None)
-        errors.seek(0)
-        return _Ended(now, _why(process.returncode, errors.read()))
+        started.errors.seek(0)
+        return _Ended(now, _why(process.returncode, started.errors.read()))
+    finally:
+        started.stop()
 
 
 def _environment() -> dict[str, str]:

@@ -26,8 +26,8 @@ from bench.registry import METHODS
 Tell = Callable[[dict[str, Any]], None]
 
 
-def work(job: Job, tell: Tell) -> None:
-    """Measure the job's figures and `tell` of each.
+def work(job: Job, tell: Tell, turn: Callable[[], object] = lambda: None) -> None:
+    """Measure the job's figures and `tell` of each; `turn` is called before the first, and waits for its time.
 
     Told are `load` and `machine`, then of each figure `begin`, and `value` (of throughput several) or `missing`. What
     fails otherwise is raised.
@@ -35,7 +35,7 @@ def work(job: Job, tell: Tell) -> None:
     tell({"load": _load()})
     with _reasons(tell, job.figures):
         tell({"begin": job.figures[0]})
-        bench = set_bench(job)
+        bench = set_bench(job, turn)
         tell({"machine": _machine(bench).model_dump(mode="json")})
         for figure in job.figures:
             tell({"begin": figure})
@@ -81,15 +81,15 @@ def _load() -> float | None:
 
 
 def main() -> int:
-    """Read the job from stdin; what libraries print goes to stderr."""
-    job, lines = Job.model_validate_json(sys.stdin.read()), sys.stdout
+    """Read the job from stdin's first line and measure at its end; what libraries print goes to stderr."""
+    job, lines = Job.model_validate_json(sys.stdin.readline()), sys.stdout
 
     def tell(line: dict[str, Any]) -> None:
         print(json.dumps(line), file=lines, flush=True)
 
     with contextlib.redirect_stdout(sys.stderr):
         try:
-            work(job, tell)
+            work(job, tell, sys.stdin.read)
         except BenchError as error:
             tell({"error": str(error)})
     return 0

@@ -82,7 +82,8 @@ class MultiScaleDeformableAttention(nn.Module):
         """(B, heads, levels points, S), 1 in sum over the points; softmax is slow where these lie side by side."""
         weight, bias = self.attention_weights.weight, self.attention_weights.bias
         logits = torch.baddbmm(bias[:, None], weight.expand(len(query), -1, -1), query.transpose(1, 2))
-        return logits.unflatten(1, (self.heads, -1)).softmax(2)
+        weights: Tensor = logits.unflatten(1, (self.heads, -1)).softmax(2)
+        return weights
 
     def _mix_on_device(self, value: Tensor, query: Tensor, references: Tensor, shapes: Shapes) -> Tensor:
         """The same by torch's operators."""

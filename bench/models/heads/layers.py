@@ -55,9 +55,11 @@ class FeedForward(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, S, width) -> the same shape."""
+        out: Tensor
         if x.device.type == "cpu" and not torch.is_grad_enabled():
-            return torch.cat([part + self.layers(part) for part in x.split(STRIP, dim=1)], dim=1)
-        out: Tensor = x + self.layers(x)
+            out = torch.cat([part + self.layers(part) for part in x.split(STRIP, dim=1)], dim=1)
+        else:
+            out = x + self.layers(x)
         return out
 
 

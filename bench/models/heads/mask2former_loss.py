@@ -44,7 +44,8 @@ class Predictions(NamedTuple):
         chosen = self.embeddings.flatten(0, 2).index_select(0, row)
         counts = torch.bincount(matches.image, minlength=len(self.mask_features)).tolist()
         parts = zip(chosen.split(counts), self.mask_features.flatten(2), strict=True)
-        return torch.cat([own @ features for own, features in parts]).unflatten(1, self.mask_features.shape[2:])
+        masks: Tensor = torch.cat([own @ features for own, features in parts])
+        return masks.view(-1, *self.mask_features.shape[2:])
 
 
 class Matches(NamedTuple):

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from bench.models.heads.deformable import MultiScaleDeformableAttention, Shapes
-from bench.models.heads.layers import ConvNorm, FeedForward, cell_centres, sine_positions, without_autocast
+from bench.models.heads.layers import ConvNorm, FeedForward, cell_centres, sine_positions
 
 LEVELS = 3
 
@@ -67,16 +67,9 @@ class PixelDecoder(nn.Module):
     def forward(self, features: list[Tensor]) -> Pixels:
         """Four maps (B, C_i, h_i, w_i), finest first.
 
-        In training always in float32. Predicting under autocast, products are in half precision; norms, the tokens
-        between layers and the points that are sampled are not.
+        Under autocast products are in half precision; norms, the tokens between layers and the points that are sampled
+        are not.
         """
-        features = [feature.float() for feature in features]
-        if not torch.is_grad_enabled():
-            return self._forward(features)
-        with without_autocast(features[0]):
-            return self._forward(features)
-
-    def _forward(self, features: list[Tensor]) -> Pixels:
         maps = [conv(feature) for conv, feature in zip(self.input_convs, features[:0:-1], strict=True)]
         shapes = [(int(x.shape[2]), int(x.shape[3])) for x in maps]
         tokens = torch.cat([x.flatten(2) for x in maps], dim=2).transpose(1, 2)
