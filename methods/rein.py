@@ -80,12 +80,16 @@ class Rein(nn.Module):
 
     def _held(self) -> Folded:
         """What predictions need of the parameters, computed anew after training, or when one of them was changed."""
-        key = tuple((p._version, p.data_ptr(), p.device, p.dtype) for p in self.parameters())
+        kind = self.scale.device.type
+        # What autocast would cast in every block and image is kept as it wants it.
+        dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else torch.float32
+        key = dtype, *((p._version, p.data_ptr(), p.device, p.dtype) for p in self.parameters())
         known, folded = self._cache
         if folded is None or known != key:
-            # In full precision, and usable in either mode, whichever asked first.
-            with torch.inference_mode(False), torch.no_grad(), torch.autocast(self.scale.device.type, enabled=False):
-                folded = self._fold()
+            # Multiplied in full precision, and usable in either mode, whichever asked first.
+            with torch.inference_mode(False), torch.no_grad(), torch.autocast(kind, enabled=False):
+                *parts, queries = self._fold()
+                folded = Folded(*(x.to(dtype) for x in parts), queries)
             self._cache = key, folded
         return folded
 

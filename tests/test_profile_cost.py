@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, get_args
 
 import pytest
@@ -49,7 +50,7 @@ def test_parameters_add_up(method: str) -> None:
 def test_times_are_ordered_and_counted(bench: Bench) -> None:
     found = measures.latency(bench)
     assert 0 < found.p25_ms <= found.median_ms <= found.p75_ms <= found.p95_ms
-    assert found.runs == measures.LEAST_RUNS
+    assert measures.FEWEST_RUNS <= found.runs <= measures.LEAST_RUNS
     assert found.warm_up == measures.WARM_UP
 
 
@@ -271,3 +272,15 @@ def test_wrong_options_are_one_line(options: list[str], words: str, capsys: pyte
     assert words in captured.err
     assert len(captured.err.splitlines()) == 1
     assert captured.out == ""
+
+
+@pytest.mark.parametrize(("seconds", "runs"), [(1, 5), (4, 8), (20, 20), (1000, 200)])
+def test_what_is_slow_is_timed_less_often(seconds: float, runs: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [0.0]
+
+    def work() -> None:
+        clock[0] += 1
+
+    monkeypatch.setattr("bench.cost.measures.time", SimpleNamespace(perf_counter=lambda: clock[0]))
+    found = measures.timed(work, torch.device("cpu"), seconds)
+    assert (found.runs, found.median_ms) == (runs, 1e3)

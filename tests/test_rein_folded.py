@@ -82,16 +82,24 @@ def test_parameters_that_change_are_noticed(change: Callable[[Rein], None]) -> N
     torch.testing.assert_close(predicted, ours, atol=1e-4, rtol=1e-4)
 
 
-def test_computed_once_and_usable_in_either_mode(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_computed_once_in_each_precision_and_usable_in_either_mode(monkeypatch: pytest.MonkeyPatch) -> None:
     rein, features = make().eval(), torch.randn(1, 10, WIDTH)
     folded = []
     fold = rein._fold
     monkeypatch.setattr(rein, "_fold", lambda: folded.append(fold()) or folded[-1])
     with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
-        rein(features, 0), rein(features, 1), rein.queries()
-    with torch.no_grad():
-        rein(features, 2)
+        half = rein(features, 0), rein(features, 1), rein.queries()
+        assert rein._held().values.dtype is torch.bfloat16
     assert len(folded) == 1
     assert folded[0].values.dtype is torch.float32
-    assert not folded[0].values.is_inference()
+    with torch.no_grad():
+        full = rein(features, 0), rein(features, 1), rein.queries()
+    assert len(folded) == 2
+    held = rein._held()
+    assert held.values.dtype is torch.float32
+    assert not held.values.is_inference()
+    assert half[2] is not None
+    assert half[2].dtype is torch.float32, "the head casts its queries where it multiplies them"
+    for coarse, fine in zip(half, full, strict=True):
+        torch.testing.assert_close(coarse, fine, atol=0.05, rtol=0.05)
     assert set(rein.state_dict()) == {name for name, _ in rein.named_parameters()}

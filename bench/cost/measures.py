@@ -28,7 +28,7 @@ from bench.run import make_fabric
 from bench.train import Loop, set_up
 
 WARM_UP = 3
-LEAST_RUNS, MOST_RUNS = 10, 200
+LEAST_RUNS, FEWEST_RUNS, MOST_RUNS = 10, 5, 200
 LARGEST_BATCH = 256
 GAIN = 1.02
 """A larger batch is better when it has this times the images a second; two in a row that have not end the search."""
@@ -213,12 +213,18 @@ MEASURES: dict[Figure, Callable[[Bench], Any]] = {
 def timed(
     work: Callable[[], object], device: torch.device, seconds: float, least: int = LEAST_RUNS, most: int | None = None
 ) -> Times:
-    """Time `work` after warm-up, for `seconds` but not below `least` runs nor above `most`."""
+    """Time `work` after warm-up, for `seconds` but not below `least` runs (`FEWEST_RUNS` where these would take more
+    than twice that time) nor above `most`."""
     most = most or MOST_RUNS
     for _ in range(WARM_UP):
         work()
     times: list[float] = []
-    while len(times) < least or (len(times) < most and sum(times) < seconds):
+
+    def enough() -> bool:
+        done, spent = len(times), sum(times)
+        return done >= most or (done >= least and spent >= seconds) or (done >= FEWEST_RUNS and spent >= 2 * seconds)
+
+    while not enough():
         synchronize(device)
         began = time.perf_counter()
         work()
