@@ -88,8 +88,9 @@ class Rein(nn.Module):
         if folded is None or known != key:
             # Multiplied in full precision, and usable in either mode, whichever asked first.
             with torch.inference_mode(False), torch.no_grad(), torch.autocast(kind, enabled=False):
-                *parts, queries = self._fold()
-                folded = Folded(*(x.to(dtype) for x in parts), queries)
+                full = self._fold()
+                parts = (x.to(dtype) for x in (full.keys, full.values, full.change, full.bias))
+                folded = Folded(*parts, queries=full.queries)
             self._cache = key, folded
         return folded
 
