@@ -89,8 +89,8 @@ class Rein(nn.Module):
             # Multiplied in full precision, and usable in either mode, whichever asked first.
             with torch.inference_mode(False), torch.no_grad(), torch.autocast(kind, enabled=False):
                 full = self._fold()
-                parts = (x.to(dtype) for x in (full.keys, full.values, full.change, full.bias))
-                folded = Folded(*parts, queries=full.queries)
+                keys, values, change, bias = (x.to(dtype) for x in (full.keys, full.values, full.change, full.bias))
+                folded = Folded(keys, values, change, bias, full.queries)
             self._cache = key, folded
         return folded
 

@@ -76,8 +76,12 @@ def set_bench(job: Job, turn: Callable[[], object] = lambda: None) -> Bench:
     if job.figures and set(job.figures) <= COUNTED and METHODS.get(job.spec.method).own_model is None:
         return Bench(job, fabric, _without_data(job), None)
     _touch_libraries(fabric.device)
+    threads = torch.get_num_threads()
+    if fabric.device.type == "cuda":
+        torch.set_num_threads(1)  # another job may be measured meanwhile
     segmenter = build_segmenter(job.spec, job.weights).eval()
     turn()
+    torch.set_num_threads(threads)
     segmenter.to(fabric.device)
     if job.spec.compile:
         compile_backbone(segmenter, fabric.device)
