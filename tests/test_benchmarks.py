@@ -29,10 +29,13 @@ def script(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     return importlib.import_module("benchmarks.metrics")
 
 
-@pytest.mark.skipif(
+with_mmseg = pytest.mark.skipif(
     any(importlib.util.find_spec(name) is None for name in library.PACKAGES),
     reason="mmsegmentation is not installed: pip install -e '.[mmseg]'",
 )
+
+
+@with_mmseg
 def test_counting_is_the_same_and_its_ratio_printed(
     script: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -160,3 +163,28 @@ def test_one(mine, other, least, compared):
     assert done.returncode == 1, done.stdout + done.stderr
     assert "1 failed, 2 passed" in done.stdout
     assert "times as fast as the reference, not 1" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("rein", "fp32: backbone"),
+        ("loading", "waiting for data: "),
+        pytest.param("head", "whole model, fp32", marks=with_mmseg),
+        pytest.param("inference", "windows, fp32", marks=with_mmseg),
+        pytest.param("training", "training step, fp32", marks=with_mmseg),
+        pytest.param("floor", "training step, ours, bf16", marks=with_mmseg),
+    ],
+)
+def test_scripts_of_speed_compare_outputs_and_print_what_they_measured(
+    name: str, told: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.syspath_prepend(ROOT)
+    module = importlib.import_module(f"benchmarks.{name}")
+    given = ["--backbone", "eva02-mini", "--rounds", "1", "--threads", "1"]
+    given += ["--iterations", "1"] if name == "loading" else ["--size", "64x128"]
+    given += ["--crop", "64x64"] if name == "inference" else []
+    if name == "floor":
+        monkeypatch.setattr(module, "SIDE", 64)
+    module.main(given)
+    assert told in capsys.readouterr().out
