@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 import tomllib
+from csv import DictReader
 from pathlib import Path
 
 import pytest
@@ -114,3 +115,26 @@ def test_the_documented_protocol_resolves(tmp_path, monkeypatch) -> None:
     spec = resolve_module.resolve("rein", "eva02", "night-only")
     assert [target.name for target in spec.targets] == ["source", "harbour", "weather-night"]
     assert (spec.backbone, spec.recipe.iterations, spec.method_config["rank"]) == ("eva02-mini", 300, 0)
+
+
+def test_the_table_of_a_gpu_is_what_was_measured() -> None:
+    """Every row of docs/cost/h200.csv stands in docs/performance.md, rounded, and nothing else does."""
+    with (DOCS / "cost" / "h200.csv").open(encoding="utf-8", newline="") as file:
+        measured = {
+            (*(row[key] for key in ("backbone", "method", "precision")), row["height"]): row for row in DictReader(file)
+        }
+    columns = {
+        "latency_median_ms": (1, 0),
+        "train_step_median_ms": (1, 0),
+        "peak_memory_mb": (1e3, 1),
+        "train_memory_mb": (1e3, 1),
+    }
+    found = re.findall(
+        r"^\| (\S+) \| (\S+) \| (fp32|bf16) \|(.*)\|$", (DOCS / "performance.md").read_text("utf-8"), re.MULTILINE
+    )
+    assert {row[:3] for row in found} == {key[:3] for key in measured}
+    for *names, cells in found:
+        for cell, (column, (unit, digits)) in zip(cells.split("|"), columns.items(), strict=True):
+            rows = [measured.get((*names, height)) for height in ("512", "1024")]
+            expected = ["–" if row is None else f"{float(row[column]) / unit:,.{digits}f}" for row in rows]
+            assert cell.split() == [expected[0], "/", expected[1]], (names, column)
