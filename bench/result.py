@@ -9,11 +9,12 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import struct
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain
-from operator import itemgetter, methodcaller
+from operator import methodcaller
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -24,12 +25,11 @@ from pydantic import Field, ValidationError, ValidationInfo, model_validator
 from bench.cost.figures import Cost
 from bench.errors import DamagedFile, PrerequisiteError, what_is_wrong
 from bench.per_image import PerImage, check_contents, per_image_path, read_per_image
-from bench.spec import Frozen, Group, RunSpec, spec_hash
+from bench.spec import Frozen, Group, RunSpec, canonical_fields, spec_hash
 from bench.writing import encode, write_atomically
 
 SCHEMA_VERSION: Literal[3] = 3
-_PIXELS = itemgetter(0)
-"""Of a bin of confidence."""
+_BIN = np.dtype([("pixels", np.int64), ("confidence", np.float64), ("right", np.int64)])
 BASELINES = "baselines"
 """Folder beside the protocols' whose files are the regression gate's, no results."""
 
@@ -110,28 +110,33 @@ class RunResult(Frozen):
 
     @model_validator(mode="after")
     def _hold(self, info: ValidationInfo) -> RunResult:
-        if self.spec_hash != spec_hash(self.spec):
+        texts = canonical_fields(self.spec)
+        if self.spec_hash != spec_hash(self.spec, texts):
             raise ValueError("spec_hash is not the hash of the spec")
         wanted = {target.name for target in self.spec.targets}
         if unknown := sorted(set(self.targets) - wanted):
             raise ValueError(f"target {unknown[0]!r} is not in the spec")
         if self.state == "complete" and (set(self.targets) != wanted or self.cost is None):
             raise ValueError("state is complete, but a target or the cost is missing")
-        counts = stacked(self.targets)
-        for name, target, pixels in zip(self.targets, self.targets.values(), counts.sum(axis=(1, 2)), strict=True):
-            if sum(map(_PIXELS, target.reliability.bins)) != pixels:
+        counts, bins = stacked(self.targets), stacked_bins(self.targets)
+        for name, same in zip(self.targets, counts.sum(axis=(1, 2)) == bins["pixels"].sum(axis=1), strict=True):
+            if not same:
                 raise ValueError(f"the bins of {name!r} hold other pixels than its confusion matrix")
-        if isinstance(info.context, Matrices):
-            info.context.of = counts
+        if isinstance(info.context, Byproducts):
+            info.context.matrices, info.context.bins, info.context.texts = counts, bins, texts
         return self
 
 
 @dataclass
-class Matrices:
-    """A place for the matrices of a result that is being checked: given to `read_result`, they are not made twice."""
+class Byproducts:
+    """What a result is checked with, for further use: given to `read_result`, it is not made twice."""
 
-    of: npt.NDArray[np.int64] | None = None
-    """(targets, classes, classes), in the file's order."""
+    matrices: npt.NDArray[np.int64] | None = None
+    """`stacked`, in the file's order."""
+    bins: npt.NDArray[np.void] | None = None
+    """`stacked_bins`, in the file's order."""
+    texts: Mapping[str, str] | None = None
+    """The `canonical_fields` of its spec."""
 
 
 def stacked(targets: Mapping[str, TargetResult]) -> npt.NDArray[np.int64]:
@@ -145,16 +150,33 @@ def stacked(targets: Mapping[str, TargetResult]) -> npt.NDArray[np.int64]:
             raise ValueError(f"the confusion matrix of {name!r} is not square")
         if len(target.confusion) != classes:
             raise ValueError(f"the confusion matrix of {name!r} is not of {classes} classes, as the first is")
-    rows = chain.from_iterable(target.confusion for target in targets.values())
-    try:  # half the time of `np.array`, which looks for the shape first
-        flat = np.fromiter(chain.from_iterable(rows), dtype=np.int64, count=len(targets) * classes**2)
-    except OverflowError:
+    counts = list(chain.from_iterable(chain.from_iterable(target.confusion for target in targets.values())))
+    try:  # a third of the time of `np.array`, which looks for the shape first
+        flat = np.frombuffer(struct.pack(f"={len(counts)}q", *counts), dtype=np.int64)
+    except struct.error:
         raise ValueError("a confusion matrix has a count beyond 64 bits") from None
-    counts = flat.reshape(len(targets), classes, classes)
+    matrices = flat.reshape(len(targets), classes, classes)
     if flat.size and flat.min() < 0:
-        where = int(counts.min(axis=(1, 2)).argmin())
+        where = int(matrices.min(axis=(1, 2)).argmin())
         raise ValueError(f"the confusion matrix of {list(targets)[where]!r} has a negative count")
-    return counts
+    return matrices
+
+
+def stacked_bins(targets: Mapping[str, TargetResult]) -> npt.NDArray[np.void]:
+    """The bins of confidence of all targets, (targets, bins) of pixels, confidence and right, in their order.
+
+    Empty ones are added where a target has fewer than another. Raises ValueError for counts beyond 64 bits.
+    """
+    every = [target.reliability.bins for target in targets.values()]
+    most = max(map(len, every), default=0)
+    filled = chain.from_iterable(
+        bins if len(bins) == most else bins + [(0, 0.0, 0)] * (most - len(bins)) for bins in every
+    )
+    try:
+        packed = struct.pack("=" + "qdq" * (most * len(every)), *chain.from_iterable(filled))
+    except struct.error:
+        raise ValueError("a bin of confidence has a count beyond 64 bits") from None
+    return np.frombuffer(packed, dtype=_BIN).reshape(len(every), most)
 
 
 class Loaded(NamedTuple):
@@ -230,10 +252,10 @@ def write_result(result: RunResult, path: Path, per_image: PerImage) -> None:
         raise PrerequisiteError(f"cannot save {path}: {error.strerror or error}") from error
 
 
-def read_result(path: Path, matrices: Matrices | None = None) -> RunResult:
+def read_result(path: Path, byproducts: Byproducts | None = None) -> RunResult:
     """Read and check one result file. Raises DamagedFile (FileNotFoundError if there is none)."""
     try:
-        return RunResult.model_validate_json(path.read_bytes(), context=matrices)
+        return RunResult.model_validate_json(path.read_bytes(), context=byproducts)
     except ValidationError as error:
         raise DamagedFile(path, what_is_wrong(error)) from error
 
@@ -261,20 +283,20 @@ def load_all(root: Path, *, per_image: bool = False) -> Loaded:
 
 
 def each_result(
-    root: Path, *, per_image: bool = False, matrices: Matrices | None = None
+    root: Path, *, per_image: bool = False, byproducts: Byproducts | None = None
 ) -> Iterator[RunResult | DamagedFile]:
     """One after the other, the result files below ``root`` and what is wrong with those that cannot be trusted.
 
     Also a file whose path does not match its content is a problem: it would be counted twice, or missed. So is an
     archive of single images' counts that is cut off or lacks a target; with `per_image` they must add up, too. Each
-    result's matrices are left in `matrices`.
+    result's are left in `byproducts`.
     """
     for path in sorted(root.rglob("*.json")):
         inside = path.relative_to(root).parts
         if inside[0] == BASELINES or any(part.startswith(".") for part in inside):
             continue
         try:
-            result = read_result(path, matrices)
+            result = read_result(path, byproducts)
             if path != result_path(result.spec, root, result.spec_hash):
                 raise DamagedFile(path, f"its content belongs at {result_path(result.spec, root)}")
             if per_image_path(path).exists():
@@ -287,3 +309,4 @@ def each_result(
             yield DamagedFile(path, error.strerror or str(error))
         else:
             yield result
+            del result

@@ -6,11 +6,13 @@ A change of any field's name, type or default meaning raises ``SPEC_VERSION``.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 
 SPEC_VERSION: Literal[3] = 3
 
@@ -232,22 +234,50 @@ SAVE = "save_"
 """Beginning of the names of a method's options that only say what is written to look at, and decide no number."""
 
 
-def canonical_json(spec: RunSpec, *, without: frozenset[str] = frozenset()) -> str:
-    """One text per spec: sorted keys, no spaces, ASCII; ``without`` leaves top-level fields out.
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+_TARGETS = TypeAdapter(tuple[Target, ...])
 
-    Options of a method that begin with ``save_`` are left out, too: they are no part of a run's identity.
+
+def canonical_fields(spec: RunSpec) -> dict[str, str]:
+    """The text of each field: sorted keys, no spaces, ASCII.
+
+    Options of a method that begin with ``save_`` are left out: they are no part of a run's identity.
     """
-    fields = {key: value for key, value in spec.model_dump(mode="json").items() if key not in without}
+    fields = spec.model_dump(mode="json", exclude={"targets"})
     options = fields["method_config"]
     fields["method_config"] = {key: value for key, value in options.items() if not key.startswith(SAVE)}
-    return json.dumps(fields, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+    texts = {key: _ENCODER.encode(value) for key, value in fields.items()}
+    return texts | {"targets": _canonical_targets(_TARGETS.dump_json(spec.targets))}
 
 
-def spec_hash(spec: RunSpec) -> str:
-    """sha256 of the canonical JSON: 64 hex digits. The first 12 name the result file."""
-    return hashlib.sha256(canonical_json(spec).encode("ascii")).hexdigest()
+@functools.lru_cache(maxsize=256)
+def _canonical_targets(dumped: bytes) -> str:
+    """They are most of a spec, and the same in every run of a protocol: thousands of results are read at once."""
+    return _ENCODER.encode(json.loads(dumped))
 
 
-def series_hash(spec: RunSpec) -> str:
+def canonical_json(spec: RunSpec) -> str:
+    """One text per spec, of its `canonical_fields`."""
+    return _joined(canonical_fields(spec))
+
+
+def _joined(texts: Mapping[str, str]) -> str:
+    return "{" + ",".join(f'"{key}":{texts[key]}' for key in sorted(texts)) + "}"
+
+
+def _digest(texts: Mapping[str, str]) -> str:
+    return hashlib.sha256(_joined(texts).encode("ascii")).hexdigest()
+
+
+def spec_hash(spec: RunSpec, texts: Mapping[str, str] | None = None) -> str:
+    """sha256 of the canonical JSON: 64 hex digits. The first 12 name the result file.
+
+    `texts` are the spec's `canonical_fields`, if at hand.
+    """
+    return _digest(canonical_fields(spec) if texts is None else texts)
+
+
+def series_hash(spec: RunSpec, texts: Mapping[str, str] | None = None) -> str:
     """The spec without its seed: runs with the same one are repetitions, averaged in the leaderboard."""
-    return hashlib.sha256(canonical_json(spec, without=frozenset({"seed"})).encode("ascii")).hexdigest()
+    known = canonical_fields(spec) if texts is None else texts
+    return _digest({key: text for key, text in known.items() if key != "seed"})

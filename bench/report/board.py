@@ -13,6 +13,7 @@ from bench.per_image import per_image_path
 from bench.report import reported
 from bench.report.corruptions import Grid, pairs, relative
 from bench.report.latex import latex
+from bench.report.memory import no_collection
 from bench.report.scored import Scored, score_all
 from bench.report.series import RELATIVE, Place, Series, Stat, series
 from bench.report.standings import Standing, standings
@@ -33,6 +34,7 @@ class Board(NamedTuple):
     """Counts of single images that are not those of their result, which is left out."""
 
 
+@no_collection()
 def leaderboard(results: Iterable[RunResult | Scored], root: Path | None = None, reference: str | None = None) -> Board:
     """Rows and ranks. `root` is the folder that the results were read from, where the counts of single images are.
 
@@ -65,6 +67,7 @@ def write_leaderboard(
     return write_board(leaderboard(results, root, reference), into or root, published)
 
 
+@no_collection()
 def write_board(board: Board, into: Path, published: reported.Published | None = None) -> list[Path]:
     """Write leaderboard.md, .csv and .tex into a folder, which is made; returns their paths.
 

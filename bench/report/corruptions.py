@@ -52,7 +52,7 @@ def sweep(result: RunResult, found: Scores | Measures, path: Path | None = None)
     if not grid:
         return None
     complete = all(target.name in result.targets for target in result.spec.targets if target.corruption)
-    whole = _clean(result, found, swept, path) if complete else None
+    whole = _clean(result, mious, swept, path) if complete else None
     flat = [score for row in grid.values() for score in row.values()]
     return Sweep(
         grid=grid,
@@ -64,13 +64,14 @@ def sweep(result: RunResult, found: Scores | Measures, path: Path | None = None)
     )
 
 
-def _clean(result: RunResult, found: Scores | Measures, swept: Sequence[Target], path: Path | None) -> float | None:
+def _clean(
+    result: RunResult, mious: Mapping[str, float | None], swept: Sequence[Target], path: Path | None
+) -> float | None:
     """mIoU in percent on the images of all these corrupted targets as they are; None where that is not known."""
     corrupted = {images_of(result, target) for target in swept}
     if len(corrupted) != 1:
         return None
     (mine,) = corrupted
-    mious = found.mious
     scored = [t for t in result.spec.targets if t.corruption is None and t.name in mious]
     same = [t.name for t in scored if images_of(result, t)[:2] == mine[:2]]
     if len(same) == 1:

@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import contextlib
-import gc
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
-import numpy.typing as npt
-from pydantic import TypeAdapter
-
 from bench.cost.figures import Cost
 from bench.errors import DamagedFile
 from bench.report.corruptions import Sweep, sweep
+from bench.report.memory import no_collection
 from bench.report.scores import Measures, measures
 from bench.report.seen import in_short
 from bench.report.tracks import describe
-from bench.result import Matrices, RunResult, each_result, result_path
-from bench.spec import RunSpec, Target, series_hash
+from bench.result import Byproducts, RunResult, each_result, result_path
+from bench.spec import RunSpec, canonical_fields, series_hash
 
 
 class Scored(NamedTuple):
@@ -35,7 +30,7 @@ class Scored(NamedTuple):
     images: dict[str, tuple[int, str]]
     """Target -> how many images it was scored on, and the hash of their list."""
     series: str
-    """`series_of`."""
+    """Of runs that are repetitions the same: of one spec but for the seed, scored on the same images."""
     found: Measures
     swept: Sweep | None
     seen: str
@@ -46,9 +41,9 @@ class Scored(NamedTuple):
     """The result file, if it has one."""
 
 
-_TARGETS = TypeAdapter(tuple[Target, ...])
-Cards = dict[tuple[object, ...], str]
-"""What was said of specs that have the same backbone and targets: saying it means reading their cards."""
+Known = dict[tuple[object, ...], Any]
+"""What many results have in common: parts of their specs, lists of images, and what is said of these, for which cards
+are read. Kept once: 5,000 results then take a fifth of the memory, and less time, as most of it is found in caches."""
 
 
 class Read(NamedTuple):
@@ -59,40 +54,29 @@ class Read(NamedTuple):
     problems: list[DamagedFile]
 
 
+@no_collection()
 def read_scored(root: Path, *, per_image: bool = False) -> Read:
     """Every sound result below `root` as it is needed, one in memory at a time, and what is wrong with the others.
 
     Counts of single images are checked where a figure needs them, all of them with `per_image`: see `each_result`.
     """
     scored, problems = [], []
-    known: Cards = {}
-    matrices = Matrices()
-    with _no_collection():
-        for found in each_result(root, per_image=per_image, matrices=matrices):
-            try:
-                if isinstance(found, DamagedFile):
-                    raise found
-                scored.append(score(found, root, known, matrices.of))
-            except DamagedFile as error:
-                problems.append(error)
+    known: Known = {}
+    byproducts = Byproducts()
+    for found in each_result(root, per_image=per_image, byproducts=byproducts):
+        try:
+            if isinstance(found, DamagedFile):
+                raise found
+            scored.append(score(found, root, known, byproducts))
+        except DamagedFile as error:
+            problems.append(error)
+        del found  # before the next is read, which then finds its memory in the processor's caches
     return Read(scored, problems)
-
-
-@contextlib.contextmanager
-def _no_collection() -> Iterator[None]:
-    """Results have no cycles: looking for some among millions of lists takes an eighth of the time of reading them."""
-    was = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was:
-            gc.enable()
 
 
 def score_all(results: Iterable[RunResult | Scored], root: Path | None = None) -> list[Scored]:
     """The results as they are needed; each is let go of before the next is asked for. `root`: see `score`."""
-    known: Cards = {}
+    known: Known = {}
     one = partial(score, root=root, known=known)
     return [result if isinstance(result, Scored) else one(result) for result in results]
 
@@ -100,42 +84,52 @@ def score_all(results: Iterable[RunResult | Scored], root: Path | None = None) -
 def score(
     result: RunResult,
     root: Path | None = None,
-    known: Cards | None = None,
-    matrices: npt.NDArray[np.int64] | None = None,
+    known: Known | None = None,
+    byproducts: Byproducts | None = None,
 ) -> Scored:
     """What tables need of one result.
 
     `root` is the folder that it was read from: counts of single images are read there where a figure needs
-    them. `known` keeps what is the same for many; `matrices` are the result's, if at hand. Raises DamagedFile where
+    them. `known` keeps what is the same for many; `byproducts` are of its reading, if at hand. Raises DamagedFile where
     such counts are there and are not this result's.
     """
-    spec, found = result.spec, measures(result, matrices)
-    path = result_path(spec, root, result.spec_hash) if root else None
     known = {} if known is None else known
-    targets = _TARGETS.dump_json(spec.targets)  # as a key: faster than to compare models
+    made = Byproducts() if byproducts is None else byproducts
+    texts = canonical_fields(result.spec) if made.texts is None else made.texts
+    spec = _shared(result.spec, texts, known)
+    result = result.model_copy(update={"spec": spec})
+    found = measures(result, made)
+    path = result_path(spec, root, result.spec_hash) if root else None
+    lists = tuple((name, target.images, target.file_list_hash) for name, target in result.targets.items())
     return Scored(
         spec=spec,
         complete=result.state == "complete",
         settings=result.settings,
         device=result.provenance.device_name,
         cost=result.cost,
-        images={name: (target.images, target.file_list_hash) for name, target in result.targets.items()},
-        series=series_of(result),
+        images=known.setdefault(lists, {name: (count, of) for name, count, of in lists}),
+        series=_series(spec, texts, lists),
         found=found,
         swept=sweep(result, found, path),
-        seen=_once(known, in_short, spec, (targets, spec.backbone, spec.weights == "random")),
-        tested=_once(known, describe, spec, (targets, spec.track.model_dump_json(), spec.recipe.crop)),
+        seen=_once(known, in_short, spec, (texts["targets"], spec.backbone, spec.weights == "random")),
+        tested=_once(known, describe, spec, (texts["targets"], texts["track"], spec.recipe.crop)),
         path=path,
     )
 
 
-def _once(known: Cards, say: Callable[[RunSpec], str], spec: RunSpec, key: tuple[object, ...]) -> str:
+def _shared(spec: RunSpec, texts: Mapping[str, str], known: Known) -> RunSpec:
+    """The spec with the parts of an earlier one where they are equal."""
+    names = ("targets", "head", "recipe", "track")
+    return spec.model_copy(update={key: known.setdefault((key, texts[key]), getattr(spec, key)) for key in names})
+
+
+def _once(known: Known, say: Callable[[RunSpec], str], spec: RunSpec, key: tuple[object, ...]) -> str:
     if (say, *key) not in known:
         known[say, *key] = say(spec)
-    return known[say, *key]
+    return str(known[say, *key])
 
 
-def series_of(result: RunResult) -> str:
+def _series(spec: RunSpec, texts: Mapping[str, str], lists: Iterable[tuple[str, int, str]]) -> str:
     """Runs with the same one are repetitions: of one spec but for the seed, scored on the same images."""
-    lists = sorted(f"{name} {target.file_list_hash}" for name, target in result.targets.items())
-    return hashlib.sha256("\n".join([series_hash(result.spec), *lists]).encode()).hexdigest()
+    lines = sorted(f"{name} {list_hash}" for name, _, list_hash in lists)
+    return hashlib.sha256("\n".join([series_hash(spec, texts), *lines]).encode()).hexdigest()

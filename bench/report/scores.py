@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import math
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -11,7 +12,7 @@ import numpy.typing as npt
 from bench import metrics
 from bench.data.labels import CLASSES
 from bench.metrics import FloatArray
-from bench.result import RunResult, TargetResult, stacked
+from bench.result import Byproducts, RunResult, TargetResult, stacked, stacked_bins
 from bench.spec import Classes, Group
 
 SUMMARY = (
@@ -81,7 +82,7 @@ class Measures(NamedTuple):
     @property
     def mious(self) -> Mapping[str, float | None]:
         """Target -> mIoU."""
-        return dict(zip(self.names, map(_number, self.miou), strict=True))
+        return dict(zip(self.names, map(_number, self.miou.tolist()), strict=True))
 
 
 def scores(result: RunResult) -> Scores:
@@ -91,17 +92,21 @@ def scores(result: RunResult) -> Scores:
     return Scores(targets, found.summary)
 
 
-def measures(result: RunResult, matrices: npt.NDArray[np.int64] | None = None) -> Measures:
+def measures(result: RunResult, byproducts: Byproducts | None = None) -> Measures:
     """mIoU, IoU and ECE of each target evaluated so far, and the means over groups, all targets at once.
 
-    `matrices` are the result's, if they are at hand: see `bench.result.Matrices`.
+    `byproducts` are of the result's reading, if at hand.
     """
     spec = result.spec
     names = tuple(target.name for target in spec.targets if target.name in result.targets)
     found = [result.targets[name] for name in names]
-    place = {name: number for number, name in enumerate(result.targets)}
-    iou = metrics.iou(stacked(result.targets) if matrices is None else matrices)[[place[name] for name in names]]
-    miou, ece = metrics.mean_present(iou, SCORED[spec.classes]), metrics.eces(_bins(found))
+    number = {name: number for number, name in enumerate(result.targets)}
+    order = [number[name] for name in names]
+    made = Byproducts() if byproducts is None else byproducts
+    bins = stacked_bins(result.targets) if made.bins is None else made.bins
+    ece = metrics.eces(np.stack([bins[key] for key in ("pixels", "confidence", "right")], -1, dtype=np.float64))[order]
+    iou = metrics.iou(stacked(result.targets) if made.matrices is None else made.matrices)[order]
+    miou = metrics.mean_present(iou, SCORED[spec.classes])
     anomaly = {
         name: _anomaly(*target.reliability.anomaly)
         for name, target in zip(names, found, strict=True)
@@ -109,7 +114,8 @@ def measures(result: RunResult, matrices: npt.NDArray[np.int64] | None = None) -
     }
     missing = {target.group for target in spec.targets if target.name not in result.targets}
     whole = [place for place, target in enumerate(found) if target.group not in missing]
-    means = metrics.summarise({names[place]: (found[place].group, float(miou[place])) for place in whole})
+    mious = miou.tolist()
+    means = metrics.summarise({names[place]: (found[place].group, mious[place]) for place in whole})
     unseen = [place for place in whole if found[place].group == "unseen"]
     if SCORED[spec.classes] is not None:
         means["unseen_mean_13"] = _mean(metrics.mean_present(iou[unseen], metrics.SYNTHIA_13))
@@ -123,14 +129,6 @@ def measures(result: RunResult, matrices: npt.NDArray[np.int64] | None = None) -
     return Measures(names, 100 * iou, 100 * miou, 100 * ece, anomaly, summary)
 
 
-def _bins(targets: Sequence[TargetResult]) -> FloatArray:
-    """Their bins of confidence, (targets, bins, 3), empty ones added where one has fewer than another."""
-    most = max((len(target.reliability.bins) for target in targets), default=0)
-    empty = [(0, 0.0, 0)]
-    bins = [target.reliability.bins + empty * (most - len(target.reliability.bins)) for target in targets]
-    return np.array(bins, dtype=np.float64).reshape(len(targets), most, 3)
-
-
 def miou_percent(result: RunResult, confusion: npt.ArrayLike) -> float | None:
     """mIoU of counts over the classes that the run is scored on; None where none of them occurs."""
     return _percent(metrics.miou(confusion, SCORED[result.spec.classes]))
@@ -138,7 +136,7 @@ def miou_percent(result: RunResult, confusion: npt.ArrayLike) -> float | None:
 
 def _mean(values: Iterable[float]) -> float | None:
     found = list(values)
-    return float(np.mean(found)) if found else None
+    return float(np.add.reduce(found) / len(found)) if found else None
 
 
 def _target(target: TargetResult, found: Measures, place: int) -> TargetScore:
@@ -162,8 +160,8 @@ def _anomaly(normal: tuple[int, ...], anomaly: tuple[int, ...]) -> Anomaly:
 
 
 def _number(percent: float) -> float | None:
-    return None if np.isnan(percent) else float(percent)
+    return None if math.isnan(percent) else float(percent)
 
 
 def _percent(fraction: float | None) -> float | None:
-    return None if fraction is None or np.isnan(fraction) else 100 * float(fraction)
+    return None if fraction is None or math.isnan(fraction) else 100 * float(fraction)
