@@ -188,6 +188,25 @@ def test_seeds_are_a_link_apart_and_the_back_button_works(visit: Open) -> None:
     page.locator(DRAWER).get_by_text("--seed 0").wait_for()
 
 
+def test_a_link_to_a_run_opens_the_board_of_its_protocol(visit: Open) -> None:
+    tab = visit()
+    page = tab.board()
+    row = page.evaluate(
+        "BENCH.rows.find((row) => row.runs && row.protocol !== State.first().facets.protocol.values().next().value)"
+    )
+    page = tab.board(f"#run={row['runs'][0]}")
+    page.locator(DRAWER).get_by_role("heading", name="Reproduce").wait_for()
+    assert {each["protocol"] for each in tab.rows()} == {row["protocol"]}
+    page.keyboard.press("Escape")
+    tab.until("!document.getElementById('drawer').open")
+    tab.until("(method) => document.activeElement.textContent === method", row["method"])
+    again = visit()
+    again.board("#" + page.url.partition("#")[2])
+    assert again.rows() == tab.rows(), "the address goes on saying which protocol is shown"
+    again.board(f"#protocol=streets&run={row['runs'][0]}")
+    assert {each["protocol"] for each in again.rows()} == {"streets"}, "what the link says itself holds"
+
+
 def test_a_published_row_says_where_it_is_from(visit: Open) -> None:
     tab = visit()
     page = tab.board("#protocol=gta2cbm&q=rein+dinov2-large")

@@ -36,7 +36,13 @@ const State = {
       if (asked.has(name)) state.facets[name] = new Set(asked.getAll(name).filter(Boolean));
     }
     for (const name of ONE) state[name] = asked.get(name) || "";
+    const row = state.run && !asked.has("protocol") && State.rowOf(state.run);
+    if (row) state.facets.protocol = new Set([row.protocol]); // a run stands over its own board
     return state;
+  },
+
+  rowOf(run) {
+    return BENCH.rows.find((row) => row.id === run || row.runs?.includes(run));
   },
 
   /* The address of the present state with some of it changed. */
