@@ -6,21 +6,19 @@ import re
 import shlex
 import subprocess
 import sys
-from itertools import combinations
 from pathlib import Path
 
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib.figure import Figure
-from matplotlib.text import Text
 from PIL import Image
+from readable import COMMITTED, drawn, is_readable, letters, table_of
 
 from bench import cli
 from bench.report import theme
-from bench.report.plots import FORMATS, KINDS, draw_of
-from bench.report.plots.data import NothingToDraw, Table, Wanted, ladders, select
+from bench.report.plots import FORMATS, KINDS
+from bench.report.plots.data import NothingToDraw, ladders
 from bench.report.plots.draw import draw_kinds
 from bench.report.ranks import ranks
 from bench.report.scores import scores
@@ -28,15 +26,20 @@ from bench.result import RunResult, load_all, result_path, write_result
 from bench.spec import Target
 
 ROOT = Path(__file__).resolve().parent.parent
-COMMITTED = ROOT / "results"
 BLOCK, MOST = 24, 30
 """Pixels of a block's side, and how far the means of two pictures' blocks may lie apart (of 255)."""
 
 
 @pytest.fixture(scope="module")
-def committed() -> list[RunResult]:
+def every() -> list[RunResult]:
+    """All committed results."""
+    return load_all(COMMITTED).results
+
+
+@pytest.fixture(scope="module")
+def committed(every: list[RunResult]) -> list[RunResult]:
     """Of one backbone, so that rows are named by their method alone."""
-    return [result for result in load_all(COMMITTED).results if result.spec.backbone == "eva02-mini"]
+    return [result for result in every if result.spec.backbone == "eva02-mini"]
 
 
 @pytest.fixture
@@ -51,59 +54,42 @@ def many(make_result) -> list[RunResult]:
     return [*found, make_result(method="toy", backbone="dinov2-reg-large", weights="random")]
 
 
-def table_of(results: list[RunResult], kind: str = "", **wanted: object) -> Table:
-    """The first table that allows the kind."""
-    tables = select(results, COMMITTED, Wanted(**wanted))  # type: ignore[arg-type]
-    if kind in ("severity",):
-        return next(table for table in tables if not ladders(table).empty)
-    return tables[0]
-
-
-def drawn(kind: str, table: Table) -> Figure:
-    with theme.themed():
-        figure = draw_of(kind)(table)
-        figure.draw_without_rendering()
-    return figure
-
-
-def letters(figure: Figure) -> list[Text]:
-    """The texts that are seen."""
-    hidden: set[Text] = set()
-    for axes in figure.axes:
-        for axis in (axes.xaxis, axes.yaxis):
-            low, high = sorted(axis.get_view_interval())
-            for tick in (*axis.get_major_ticks(), *axis.get_minor_ticks()):
-                if not axes.axison or not low <= tick.get_loc() <= high:
-                    hidden |= {tick.label1, tick.label2}
-            hidden |= {axis.label} if not axes.axison else set()
-    texts = figure.findobj(Text)
-    return [text for text in texts if text not in hidden and text.get_visible() and text.get_text().strip()]
-
-
-def is_readable(figure: Figure) -> None:
-    """No letter is small, cut off or covered by another."""
-    boxes = [(text, text.get_window_extent().padded(-2)) for text in letters(figure)]
-    assert boxes
-    for text, box in boxes:
-        assert text.get_fontsize() >= theme.POINTS, text
-        assert figure.bbox.padded(2).containsx(box.x0), f"{text} is cut off"
-        assert figure.bbox.padded(2).containsx(box.x1), f"{text} is cut off"
-        assert figure.bbox.padded(2).containsy(box.y0), f"{text} is cut off"
-        assert figure.bbox.padded(2).containsy(box.y1), f"{text} is cut off"
-    for (one, first), (other, second) in combinations(boxes, 2):
-        assert not first.overlaps(second), f"{one} and {other} cover each other"
-
-
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_kind_is_readable_in_a_column_of_a_paper(kind: str, committed: list[RunResult]) -> None:
-    two = {"methods": ("rein", "full")} if kind == "dumbbells" else {}
-    table = table_of(committed, kind, **two)
+def test_every_kind_is_readable_in_a_column_of_a_paper(kind: str, every: list[RunResult]) -> None:
+    two = {"methods": ("rein", "full"), "backbones": ("eva02-mini",)} if kind == "dumbbells" else {}
+    table = table_of(every, kind, **two)
     figure = drawn(kind, table.only(table.labels[0]) if KINDS[kind].each else table)
     assert figure.get_figwidth() == theme.COLUMN
     is_readable(figure)
-    (note,) = [text.get_text().replace("\n", " ") for text in letters(figure) if "track native" in text.get_text()]
+    texts = [text.get_text().replace("\n", " ") for text in letters(figure)]
+    (note,) = [text for text in texts if "track native" in text]
     assert table.protocol in note
-    assert "eva02-mini" in note, "every number says what it was measured on"
+    assert any("eva02-mini" in text for text in texts), "every number says what it was measured on"
+
+
+@pytest.mark.parametrize(("rows", "names"), [(8, "short"), (9, "short"), (20, "short"), (20, "long")])
+def test_a_heat_map_of_many_rows_is_no_wider(rows: int, names: str, every: list[RunResult]) -> None:
+    swept = [run for run in every if run.spec.protocol == "streets" and run.spec.seed == 0]
+    swept = swept if names == "long" else [run for run in swept if run.spec.method == "full"]  # of several: settings
+    methods = (
+        ("rein", "full", "lora", "frozen", "adapter") if names == "short" else ("someone/method-of-theirs", "clouds")
+    )
+    found = []
+    for number in range(rows):
+        changed = {"method": methods[number % len(methods)], "backbone": f"dinov2-large-{number // len(methods)}"}
+        run = swept[number % len(swept)]
+        found.append(run.model_copy(update={"spec": run.spec.model_copy(update=changed)}))
+    table = table_of(found, random=True)
+    assert len(table.labels) == rows
+    figure = drawn("corruptions", table)
+    assert figure.get_figwidth() == theme.COLUMN
+    assert figure.get_figheight() < 9.2 or names == "long", "a page"
+    is_readable(figure)
+    shown = (
+        figure.axes[0].collections[0].get_array().reshape(-1, rows if rows <= 8 else len(figure.axes[0].get_xticks()))
+    )
+    means = [np.mean(shown[:-1, n]) for n in range(rows)] if rows <= 8 else shown[:, :-1].mean(axis=1)
+    np.testing.assert_allclose(shown[-1] if rows <= 8 else shown[:, -1], means, err_msg="the last is their mean")
 
 
 @pytest.mark.parametrize("kind", ["dots", "bars", "transfer", "pareto", "ranks", "training"])

@@ -1,4 +1,4 @@
-"""Heat map of corruptions: a line a corruption, a column a row of the leaderboard."""
+"""Heat map of corruptions: a column a row of the leaderboard; of many rows a line each, and whole numbers."""
 
 from __future__ import annotations
 
@@ -12,14 +12,20 @@ from matplotlib.figure import Figure
 
 from bench.protocols.corruptions import GROUPS, ICE, OTHERS
 from bench.report.corruptions import Sweep, pairs, sweep
-from bench.report.plots.data import NothingToDraw, Table
-from bench.report.plots.labels import wrapped
+from bench.report.plots.data import LONGEST, NothingToDraw, Table
+from bench.report.plots.labels import height, wrapped
 from bench.report.scores import scores
 from bench.report.theme import COLUMN, SEQUENTIAL, figure
 from bench.result import result_path
 
 CLEAN, MEAN = "clean", "mean of these"
 BLOCKS = {name: (*members, *((ICE,) if name == "weather" else ())) for name, members in GROUPS.items()}
+BESIDE = 8
+"""Rows whose figures fit side by side."""
+MOST = 19
+"""Corruptions whose whole numbers fit side by side, beside names of some length."""
+LABELS, TALL, NARROW, WIDE = 0.95, 0.14, 0.13, 0.056
+"""Inches: of the longest corruption's name, a line's height, a whole number's width, a letter's width."""
 ORDER = [*(name for members in BLOCKS.values() for name in members), *OTHERS]
 
 
@@ -35,16 +41,57 @@ def draw(table: Table) -> Figure:
     steps = sorted({step for _, step in common})
     severities = f"severity {steps[0]}" if len(steps) == 1 else f"mean of severities {steps[0]} to {steps[-1]}"
     note = table.note(severities, table.seeds().replace("± std ", ""))
-    drawn = figure(0.5 + 0.145 * len(means), max(COLUMN, 1.3 + 0.5 * len(found)), note)
+    return _beside(means, note) if len(found) <= BESIDE else _below(means.T, note)
+
+
+def _beside(means: pd.DataFrame, note: str) -> Figure:
+    """A column each, while their figures fit side by side into a column of a paper."""
+    names = list(means.columns)
+    room = (COLUMN - LABELS) / len(names)
+    upright = max(map(len, names)) * len(names) > 60  # side by side they would run into each other
+    widths = range(20, 2 * LONGEST) if upright else (20,)
+    width = next((n for n in widths if max(height(name, n) for name in names) <= room), widths[-1])
+    below = WIDE * min(width, max(map(len, names))) if upright else max(height(name, width) for name in names)
+    drawn = figure(0.3 + TALL * len(means) + below, note=note)
     axes = drawn.subplots()
-    sns.heatmap(means, annot=True, fmt=".1f", cmap=SEQUENTIAL, cbar=False, annot_kws={"size": "medium"}, ax=axes)
-    _separate(axes, list(means.index))
+    _heat(means, axes, means, ".1f")
+    for place in _between(list(means.index)):
+        axes.axhline(place, color="white", linewidth=1.5)
     axes.set(xlabel="mIoU, %", ylabel="")
+    axes.set_xticks(np.arange(len(names)) + 0.5, [wrapped(name, width) for name in names], rotation=90 * upright)
     axes.set_yticks(np.arange(len(means)) + 0.5, [name.replace("_", " ") for name in means.index])
-    upright = max(map(len, found)) * len(found) > 60  # side by side they would run into each other
-    axes.set_xticks(np.arange(len(found)) + 0.5, [wrapped(label, 20) for label in found], rotation=90 if upright else 0)
-    axes.tick_params(length=0)
     return drawn
+
+
+def _below(means: pd.DataFrame, note: str) -> Figure:
+    """A line each, whose height grows with its name; in several parts where there are too many corruptions."""
+    parts = -(-len(means.columns) // MOST)
+    across = -(-len(means.columns) // parts)
+    letters = int((COLUMN - NARROW * across - 0.1) / WIDE)
+    names = [wrapped(str(name), letters) for name in means.index]
+    line = max(TALL, 0.03 + max(height(str(name), letters) for name in means.index))
+    top = WIDE * max(len(str(name)) for name in means.columns)
+    drawn = figure(0.2 + parts * (0.1 + line * len(means) + top), note=note)
+    for number, axes in enumerate(drawn.subplots(parts, squeeze=False)[:, 0]):
+        part = means.iloc[:, number * across : (number + 1) * across]
+        _heat(part, axes, means, ".0f")
+        for place in _between(list(part.columns)):
+            axes.axvline(place, color="white", linewidth=1.5)
+        axes.set(xlabel="", ylabel="")
+        titles = [str(name).replace("_", " ") for name in part.columns]
+        axes.set_xticks(np.arange(len(titles)) + 0.5, titles, rotation=90)
+        axes.set_yticks(np.arange(len(names)) + 0.5, names, rotation=0)
+        axes.xaxis.tick_top()
+        axes.tick_params(length=0)
+    drawn.supxlabel("mIoU, %")
+    return drawn
+
+
+def _heat(means: pd.DataFrame, axes: Axes, whole: pd.DataFrame, form: str) -> None:
+    """Colours by all figures of the picture, whatever part of them is drawn here."""
+    ends = {"vmin": whole.min(axis=None), "vmax": whole.max(axis=None)}
+    sns.heatmap(means, annot=True, fmt=form, cmap=SEQUENTIAL, cbar=False, annot_kws={"size": "medium"}, ax=axes, **ends)
+    axes.tick_params(length=0)
 
 
 def _sweeps(table: Table, label: str) -> list[Sweep]:
@@ -64,10 +111,8 @@ def _column(sweeps: Sequence[Sweep], common: set[tuple[str, int]]) -> dict[str, 
     return column | {MEAN: float(np.mean([one.grid[name][step] for one in sweeps for name, step in common]))}
 
 
-def _separate(axes: Axes, names: list[str]) -> None:
-    """A white line between the groups of corruptions, and round what is none."""
+def _between(names: list[str]) -> list[int]:
+    """The places where one group of corruptions ends and another begins, or what is none."""
     group = {name: title for title, members in BLOCKS.items() for name in members} | dict.fromkeys(OTHERS, "others")
-    for place in range(1, len(names)):
-        mine, previous = (group.get(name, name) for name in (names[place], names[place - 1]))
-        if mine != previous:
-            axes.axhline(place, color="white", linewidth=2.5)
+    mine = [group.get(name, name) for name in names]
+    return [place for place in range(1, len(mine)) if mine[place] != mine[place - 1]]
