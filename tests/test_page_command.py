@@ -10,7 +10,7 @@ import pytest
 
 from bench import cli
 from bench.protocols import load_protocol
-from bench.report.page.command import commands
+from bench.report.page.command import commands, trainings
 from bench.resolve import departures, resolve
 from bench.result import load_all, result_path
 from bench.spec import spec_hash
@@ -29,7 +29,7 @@ def dry_run(line: str, capsys) -> str:
 
 @pytest.mark.parametrize("result", RESULTS, ids=lambda result: result_path(result.spec, Path()).stem)
 def test_committed_runs_are_made_again_by_their_commands(result, capsys) -> None:
-    first, *rest = commands(result, [other.spec for other in RESULTS]).lines
+    first, *rest = commands(result, trainings(other.spec for other in RESULTS)).lines
     made = dry_run(first, capsys)
     if "@" not in result.spec.protocol:
         assert rest == []

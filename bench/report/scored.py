@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar, cast
 
 from bench.cost.figures import Cost
 from bench.errors import DamagedFile
@@ -17,6 +17,8 @@ from bench.report.seen import in_short
 from bench.report.tracks import describe
 from bench.result import Byproducts, RunResult, each_result, result_path
 from bench.spec import RunSpec, canonical_fields, series_hash
+
+T = TypeVar("T")
 
 
 class Scored(NamedTuple):
@@ -111,8 +113,8 @@ def score(
         series=_series(spec, texts, lists),
         found=found,
         swept=sweep(result, found, path),
-        seen=_once(known, in_short, spec, (texts["targets"], spec.backbone, spec.weights == "random")),
-        tested=_once(known, describe, spec, (texts["targets"], texts["track"], spec.recipe.crop)),
+        seen=once(known, in_short, spec, (texts["targets"], spec.backbone, spec.weights == "random")),
+        tested=once(known, describe, spec, (texts["targets"], texts["track"], spec.recipe.crop)),
         path=path,
     )
 
@@ -123,10 +125,11 @@ def _shared(spec: RunSpec, texts: Mapping[str, str], known: Known) -> RunSpec:
     return spec.model_copy(update={key: known.setdefault((key, texts[key]), getattr(spec, key)) for key in names})
 
 
-def _once(known: Known, say: Callable[[RunSpec], str], spec: RunSpec, key: tuple[object, ...]) -> str:
+def once(known: Known, say: Callable[[RunSpec], T], spec: RunSpec, key: tuple[object, ...]) -> T:
+    """What `say` says of a spec, or said of another with this key."""
     if (say, *key) not in known:
         known[say, *key] = say(spec)
-    return str(known[say, *key])
+    return cast(T, known[say, *key])
 
 
 def _series(spec: RunSpec, texts: Mapping[str, str], lists: Iterable[tuple[str, int, str]]) -> str:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from bench import protocols
 from bench.result import RunResult
-from bench.spec import RunSpec, Target, spec_hash
+from bench.spec import RunSpec, Target, canonical_fields, spec_hash
 
 PROGRAM = "python -m bench"
 PARTS = {"method_config": "method", "backbone_config": "backbone", "recipe": "recipe", "head": "head"}
@@ -25,10 +25,11 @@ class Commands(NamedTuple):
     """What they need, or cannot say."""
 
 
-def commands(result: RunResult, others: Iterable[RunSpec] = ()) -> Commands:
+def commands(result: RunResult, known: Mapping[str, RunSpec] | None = None) -> Commands:
     """The commands that lead to the very specification of `result`, into a folder of their own.
 
-    A run that was scored on another protocol's targets is made in two steps; `others` are searched for its first.
+    A run that was scored on another protocol's targets is made in two steps; its first is looked up in `known`, which
+    are the `trainings` of what lies beside it.
     """
     spec, lines, notes = result.spec, [], []
     scored, elsewhere, base = spec.protocol.rpartition("@")
@@ -44,7 +45,8 @@ def commands(result: RunResult, others: Iterable[RunSpec] = ()) -> Commands:
     swept = _corruptions(spec, base, scored if elsewhere else base)
     lines.append(_line("run", *named, "--seed", str(spec.seed), *options, *([] if elsewhere else swept)))
     if elsewhere:
-        first = _trained(spec, base, others)
+        trained = (known or {}).get(_training(spec, base))
+        first = spec_hash(trained) if trained else ""
         lines.append(_line("evaluate", first[:12] or "RUN", "--protocol", scored, "--track", spec.track.name, *swept))
         if not first:
             notes.append("RUN is the run that the first command makes: the first digits of its file's name.")
@@ -107,11 +109,16 @@ def _pairs(targets: Sequence[Target]) -> list[tuple[str, int]]:
     return [(target.corruption, target.severity) for target in targets if target.corruption and target.severity]
 
 
-def _trained(spec: RunSpec, base: str, others: Iterable[RunSpec]) -> str:
-    """The hash of the run whose weights were scored: the same training, under the protocol it was trained by; or ""."""
-    where = {"protocol", "targets", "track", "data"}
-    mine = spec.model_dump(exclude=where)
-    for other in others:
-        if other.protocol == base and other.model_dump(exclude=where) == mine:
-            return spec_hash(other)
-    return ""
+def trainings(specs: Iterable[RunSpec]) -> dict[str, RunSpec]:
+    """Runs by what they were trained as, the first of each: to look up whose weights another was scored with."""
+    found: dict[str, RunSpec] = {}
+    for spec in specs:
+        found.setdefault(_training(spec, spec.protocol), spec)
+    return found
+
+
+def _training(spec: RunSpec, protocol: str) -> str:
+    """All of a specification but where it was scored, as one text."""
+    scored = {"protocol", "targets", "track", "data"}
+    texts = {key: text for key, text in canonical_fields(spec).items() if key not in scored}
+    return json.dumps([protocol, *sorted(texts.items())])

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from bench.data.labels import CLASSES
-from bench.report.corruptions import sweep
 from bench.report.page.command import commands
+from bench.report.page.rows import answers_of
+from bench.report.scored import Known, Scored
 from bench.report.scores import TargetScore, scores
-from bench.report.seen import seen
-from bench.report.tracks import describe
 from bench.result import RunResult, result_path
 from bench.spec import RunSpec
 
@@ -20,14 +19,15 @@ BINS_OF = ("source", "unseen", "weather")
 """Groups whose calibration is drawn."""
 
 
-def detail(result: RunResult, path: Path | None = None, others: Sequence[RunSpec] = ()) -> Detail:
+def detail(run: Scored, result: RunResult, trained: Mapping[str, RunSpec], known: Known) -> Detail:
     """One run as plain data: specification, provenance, scores by target and class, curves, cost, and its commands.
 
-    `path` is its file, `others` the specifications of what lies there too (see `commands`).
+    `result` is what the file of `run` holds; `trained` are the `trainings` of all runs, `known` keeps what is the same
+    for many.
     """
-    spec, found, answers = result.spec, scores(result), seen(result.spec)
-    swept = sweep(result, found, path)
-    how = commands(result, others)
+    spec, found = result.spec, scores(result)
+    answers = answers_of(run.spec, known)
+    swept, how = run.swept, commands(result, trained)
     return {
         "run": result_path(spec, Path()).stem,
         "file": result_path(spec, Path()).as_posix(),
@@ -35,7 +35,7 @@ def detail(result: RunResult, path: Path | None = None, others: Sequence[RunSpec
         "spec_hash": result.spec_hash,
         "settings": result.settings,
         "provenance": result.provenance.model_dump(mode="json"),
-        "track": describe(spec),
+        "track": run.tested,
         "classes": list(CLASSES),
         "summary": {key: _round(value) for key, value in found.summary.items() if value is not None},
         "targets": [_target(result, name, score, answers.get(name, "")) for name, score in found.targets.items()],

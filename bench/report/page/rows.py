@@ -15,7 +15,7 @@ from bench.report import reported
 from bench.report.board import Board
 from bench.report.corruptions import FIGURES
 from bench.report.frame import CLASS, TARGET
-from bench.report.scored import Scored
+from bench.report.scored import Known, Scored, once
 from bench.report.scores import SUMMARY
 from bench.report.seen import seen
 from bench.report.series import Place, Series, place_of
@@ -33,8 +33,11 @@ OF_A_DEVICE = {name for name in COLUMNS if name.endswith(("_ms", "_per_s", "_per
 """Costs that depend on the machine."""
 
 
-def measured(board: Board) -> list[Row]:
-    """The leaderboard's rows in its order, with its ranks; `runs` names the runs of each, by seed."""
+def measured(board: Board, known: Known) -> list[Row]:
+    """The leaderboard's rows in its order, with its ranks; `runs` names the runs of each, by seed.
+
+    `known` keeps what is the same for many.
+    """
     members: dict[str, list[Scored]] = {}
     for run in sorted((run for run in board.scored if run.complete), key=lambda run: run.spec.seed):
         members.setdefault(run.series, []).append(run)
@@ -42,10 +45,11 @@ def measured(board: Board) -> list[Row]:
     for row in board.rows:
         tables.setdefault(place_of(row), []).append(row)
     ranks = {place: iter(rank_cells(table, board.standings.get(place))) for place, table in tables.items()}
-    return [_measured(row, members[row.series], next(ranks[place_of(row)])) for row in board.rows]
+    return [_measured(row, members[row.series], next(ranks[place_of(row)]), known) for row in board.rows]
 
 
-def _measured(row: Series, runs: Sequence[Scored], rank: str) -> Row:
+def _measured(row: Series, runs: Sequence[Scored], rank: str, known: Known) -> Row:
+    answers = answers_of(runs[0].spec, known)
     figures = {name: stat for name, stat in row.stats.items() if not name.startswith(CLASS)}
     if len(row.latency) > 1:  # of several devices there is no mean
         figures = {name: stat for name, stat in figures.items() if name not in OF_A_DEVICE}
@@ -57,11 +61,16 @@ def _measured(row: Series, runs: Sequence[Scored], rank: str) -> Row:
         "runs": [name_of(run.spec) for run in runs],
         "seeds": row.seeds,
         "device": "; ".join(row.devices),
-        "seen": kind_of_seen(seen(runs[0].spec).values()),
+        "seen": kind_of_seen(answers.values()),
         "seen_text": row.seen,
         "trained_on": row.trained_on,
         "v": {name: [_short(stat.mean), _short(stat.std)] for name, stat in figures.items()},
     }
+
+
+def answers_of(spec: RunSpec, known: Known) -> Mapping[str, str]:
+    """Target -> whether the run's pre-training saw images of its data set."""
+    return once(known, seen, spec, (spec.targets, spec.backbone, spec.weights == "random"))
 
 
 def name_of(spec: RunSpec) -> str:

@@ -13,10 +13,12 @@ from bench.errors import DamagedFile, PrerequisiteError, UserError
 from bench.report import reported
 from bench.report.board import Board
 from bench.report.frame import TARGET, targets_of
+from bench.report.memory import no_collection
 from bench.report.page import rows as table
+from bench.report.page.command import trainings
 from bench.report.page.details import detail
 from bench.report.page.gallery import read_gallery
-from bench.report.scored import Scored
+from bench.report.scored import Known, Scored
 from bench.result import read_result
 
 ASSETS = Path(__file__).resolve().parent / "assets"
@@ -34,6 +36,7 @@ class Page(NamedTuple):
     """Pictures of the gallery that were left out."""
 
 
+@no_collection()
 def write_page(board: Board, folder: Path, root: Path, published: reported.Published | None = None) -> Page:
     """Write the page of all complete runs of a leaderboard into `folder`; the same results give the same bytes.
 
@@ -42,7 +45,8 @@ def write_page(board: Board, folder: Path, root: Path, published: reported.Publi
     """
     complete = [run for run in board.scored if run.complete]
     gallery = read_gallery(root)
-    whole = _document(board, complete, published) | {"gallery": gallery.samples}
+    known: Known = {}
+    whole = _document(board, complete, published, known) | {"gallery": gallery.samples}
     require_ours(folder)
     try:
         for name in OURS:
@@ -53,9 +57,11 @@ def write_page(board: Board, folder: Path, root: Path, published: reported.Publi
             (folder / sample["folder"]).mkdir(parents=True)
             for name in sample.pop("files"):
                 shutil.copyfile(root / sample["folder"] / name, folder / sample["folder"] / name)
-        specs = [run.spec for run in complete]
-        for path in (run.path for run in complete if run.path):
-            found = detail(read_result(path), path, specs)
+        trained = trainings(run.spec for run in complete)
+        for run in complete:
+            if run.path is None:
+                continue
+            found = detail(run, read_result(run.path), trained, known)
             _script(folder / "data" / "runs" / f"{found['run']}.js", f"BENCH.loaded({_json(found)});")
         _script(folder / "data" / "table.js", f"window.BENCH = {_json(whole)};")
         index = (ASSETS / "index.html").read_text(encoding="utf-8")
@@ -76,8 +82,10 @@ def require_ours(folder: Path) -> None:
         raise UserError(f"--html {folder}: there is something else already; choose a new folder")
 
 
-def _document(board: Board, complete: list[Scored], published: reported.Published | None) -> dict[str, Any]:
-    rows = table.measured(board) + (table.published(published) if published else [])
+def _document(
+    board: Board, complete: list[Scored], published: reported.Published | None, known: Known
+) -> dict[str, Any]:
+    rows = table.measured(board, known) + (table.published(published) if published else [])
     targets = targets_of(run.spec for run in complete)
     order = [TARGET + name for groups in targets.values() for names in groups.values() for name in names]
     order += published.columns(published.rows) if published else []
