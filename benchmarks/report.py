@@ -3,7 +3,8 @@
 `python -m benchmarks.report` makes 5,000 result files (methods x backbones x seeds x protocols of made-up names) and
 times the command in a process of its own. Each has the counts of one of the repository's own runs, so they are as
 large as real ones (24 targets of 19 classes, 100 points of a training curve, 65 kB), and so is what has to be checked;
-with `--per-image` each has that run's counts of single images beside it (100 kB more).
+with `--per-image` each has that run's counts of single images beside it (100 kB more), and what rests on them is made
+too: the ranks, by 10,000 draws of the bootstrap for each pair of a table's first 20 rows. `--html` writes the page.
 """
 
 from __future__ import annotations
@@ -69,10 +70,10 @@ class Seconds(NamedTuple):
     """Less than the wall time where other work goes on."""
 
 
-def seconds(root: Path) -> Seconds:
+def seconds(root: Path, *options: str) -> Seconds:
     """Of the whole command, the start of Python included. Raises CalledProcessError where it fails."""
     began, before = time.perf_counter(), os.times()
-    command = [sys.executable, "-m", "bench", "report", "--results", str(root)]
+    command = [sys.executable, "-m", "bench", "report", "--results", str(root), *options]
     subprocess.run(command, cwd=ROOT, env=os.environ | ONE_CORE, check=True, stdout=subprocess.DEVNULL)
     after = os.times()
     used = after.children_user + after.children_system - before.children_user - before.children_system
@@ -84,12 +85,14 @@ def main() -> None:
     parser.add_argument("--files", type=int, default=5000)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--per-image", action="store_true")
+    parser.add_argument("--html", action="store_true", help="with the page")
     given = parser.parse_args()
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[-1:])
     with tempfile.TemporaryDirectory() as folder:
         make(Path(folder), given.files, given.per_image)
-        taken = [seconds(Path(folder)) for _ in range(given.repeats)]
+        options = ["--html", f"{folder}/.site"] if given.html else []
+        taken = [seconds(Path(folder), *options) for _ in range(given.repeats)]
     wall, processor = (sorted(each) for each in zip(*taken, strict=True))
     print(f"{given.files} result files on one core: {wall[0]:.1f} s at best, {wall[-1]:.1f} s at worst")
     print(f"of the processor: {processor[0]:.1f} s at best, {processor[-1]:.1f} s at worst")

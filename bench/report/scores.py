@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from bench import metrics
 from bench.data.labels import CLASSES
-from bench.metrics import FloatArray
+from bench.metrics import FloatArray, IntArray
 from bench.result import Byproducts, RunResult, TargetResult, stacked, stacked_bins
 from bench.spec import Classes, Group
 
@@ -85,10 +85,15 @@ class Measures(NamedTuple):
         return dict(zip(self.names, map(_number, self.miou.tolist()), strict=True))
 
 
-def scores(result: RunResult) -> Scores:
-    """Scores of each target evaluated so far, and the means over groups."""
-    found = measures(result)
-    targets = {name: _target(result.targets[name], found, place) for place, name in enumerate(found.names)}
+def scores(result: RunResult, byproducts: Byproducts | None = None) -> Scores:
+    """Scores of each target evaluated so far, and the means over groups; `byproducts` as of `measures`."""
+    given = byproducts.matrices if byproducts is not None else None
+    matrices = stacked(result.targets) if given is None else given
+    found = measures(result, byproducts or Byproducts(matrices))
+    counts = dict(zip(result.targets, matrices, strict=True))
+    targets = {
+        name: _target(result.targets[name], counts[name], found, place) for place, name in enumerate(found.names)
+    }
     return Scores(targets, found.summary)
 
 
@@ -139,15 +144,15 @@ def _mean(values: Iterable[float]) -> float | None:
     return float(np.add.reduce(found) / len(found)) if found else None
 
 
-def _target(target: TargetResult, found: Measures, place: int) -> TargetScore:
-    nll = metrics.nll(target.reliability.nll_sum, sum(map(sum, target.confusion)))
+def _target(target: TargetResult, counts: IntArray, found: Measures, place: int) -> TargetScore:
+    nll = metrics.nll(target.reliability.nll_sum, int(counts.sum()))
     return TargetScore(
         group=target.group,
         miou=_number(found.miou[place]),
         images=target.images,
         iou={name: _number(value) for name, value in zip(CLASSES, found.iou[place], strict=False)},
-        pixel_accuracy=_percent(metrics.pixel_accuracy(target.confusion)),
-        mean_accuracy=_percent(metrics.mean_accuracy(target.confusion)),
+        pixel_accuracy=_percent(metrics.pixel_accuracy(counts)),
+        mean_accuracy=_percent(metrics.mean_accuracy(counts)),
         ece=_number(found.ece[place]),
         nll=None if np.isnan(nll) else nll,
         anomaly=found.anomaly.get(found.names[place]),

@@ -11,7 +11,7 @@ from bench.report.page.command import commands
 from bench.report.page.rows import answers_of
 from bench.report.scored import Known, Scored
 from bench.report.scores import TargetScore, scores
-from bench.result import RunResult, result_path
+from bench.result import Byproducts, RunResult, result_path
 from bench.spec import RunSpec
 
 Detail = dict[str, Any]
@@ -19,18 +19,21 @@ BINS_OF = ("source", "unseen", "weather")
 """Groups whose calibration is drawn."""
 
 
-def detail(run: Scored, result: RunResult, trained: Mapping[str, RunSpec], known: Known) -> Detail:
+def detail(
+    run: Scored, result: RunResult, byproducts: Byproducts, trained: Mapping[str, RunSpec], known: Known
+) -> Detail:
     """One run as plain data: specification, provenance, scores by target and class, curves, cost, and its commands.
 
-    `result` is what the file of `run` holds; `trained` are the `trainings` of all runs, `known` keeps what is the same
-    for many.
+    `result` is what the file of `run` holds, `byproducts` are of its reading. `trained` are the `trainings` of all
+    runs, `known` keeps what is the same for many.
     """
-    spec, found = result.spec, scores(result)
+    spec, found = result.spec, scores(result, byproducts)
     answers = answers_of(run.spec, known)
     swept, how = run.swept, commands(result, trained)
+    file = result_path(spec, Path(), result.spec_hash)
     return {
-        "run": result_path(spec, Path()).stem,
-        "file": result_path(spec, Path()).as_posix(),
+        "run": file.stem,
+        "file": file.as_posix(),
         "spec": spec.model_dump(mode="json"),
         "spec_hash": result.spec_hash,
         "settings": result.settings,

@@ -19,7 +19,7 @@ from bench.report.page.command import trainings
 from bench.report.page.details import detail
 from bench.report.page.gallery import read_gallery
 from bench.report.scored import Known, Scored
-from bench.result import read_result
+from bench.result import Byproducts, read_result
 
 ASSETS = Path(__file__).resolve().parent / "assets"
 MARK = "dgss-bench leaderboard"
@@ -61,7 +61,8 @@ def write_page(board: Board, folder: Path, root: Path, published: reported.Publi
         for run in complete:
             if run.path is None:
                 continue
-            found = detail(run, read_result(run.path), trained, known)
+            byproducts = Byproducts()
+            found = detail(run, read_result(run.path, byproducts), byproducts, trained, known)
             _script(folder / "data" / "runs" / f"{found['run']}.js", f"BENCH.loaded({_json(found)});")
         _script(folder / "data" / "table.js", f"window.BENCH = {_json(whole)};")
         index = (ASSETS / "index.html").read_text(encoding="utf-8")
