@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar, cast
 
+from bench.byproducts import Byproducts
 from bench.cost.figures import Cost
 from bench.errors import DamagedFile
 from bench.report.corruptions import Sweep, sweep
@@ -15,7 +16,7 @@ from bench.report.memory import no_collection
 from bench.report.scores import Measures, measures
 from bench.report.seen import in_short
 from bench.report.tracks import describe
-from bench.result import Byproducts, RunResult, each_result, result_path
+from bench.result import RunResult, each_result, result_path
 from bench.spec import RunSpec, canonical_fields, series_hash
 
 T = TypeVar("T")

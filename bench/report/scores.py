@@ -10,9 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from bench import metrics
+from bench.byproducts import Byproducts, stacked, stacked_bins
 from bench.data.labels import CLASSES
 from bench.metrics import FloatArray, IntArray
-from bench.result import Byproducts, RunResult, TargetResult, stacked, stacked_bins
+from bench.result import RunResult, TargetResult
 from bench.spec import Classes, Group
 
 SUMMARY = (

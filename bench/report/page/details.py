@@ -6,12 +6,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from bench.byproducts import Byproducts
 from bench.data.labels import CLASSES
 from bench.report.page.command import commands
 from bench.report.page.rows import answers_of
 from bench.report.scored import Known, Scored
 from bench.report.scores import TargetScore, scores
-from bench.result import Byproducts, RunResult, result_path
+from bench.result import RunResult, result_path
 from bench.spec import RunSpec
 
 Detail = dict[str, Any]

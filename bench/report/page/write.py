@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from bench import __version__, protocols
+from bench.byproducts import Byproducts
 from bench.data.labels import CLASSES, PALETTE
 from bench.errors import DamagedFile, PrerequisiteError, UserError
 from bench.report import reported
@@ -19,7 +20,7 @@ from bench.report.page.command import trainings
 from bench.report.page.details import detail
 from bench.report.page.gallery import read_gallery
 from bench.report.scored import Known, Scored
-from bench.result import Byproducts, read_result
+from bench.result import read_result
 
 ASSETS = Path(__file__).resolve().parent / "assets"
 MARK = "dgss-bench leaderboard"
