@@ -13,7 +13,6 @@ from bench.protocols.corruptions import COMMON, GROUPS, ICE, SEVERITIES
 from bench.report.same_images import first_counts, images_of, is_beginning
 from bench.report.scores import Measures, Scores, miou_percent
 from bench.result import RunResult
-from bench.spec import Target
 
 Grid = dict[str, dict[int, float]]
 """Corruption -> severity -> mIoU in percent."""
@@ -36,23 +35,31 @@ class Sweep(NamedTuple):
     """How much of the clean mIoU is lost on average, over all that was scored."""
 
 
-def sweep(result: RunResult, found: Scores | Measures, path: Path | None = None) -> Sweep | None:
+class Clean(NamedTuple):
+    """The target that shows the images of all corrupted ones as they are."""
+
+    name: str
+    corrupted: str | None
+    """One of those, where they are only the first images of the clean target."""
+
+
+def sweep(
+    result: RunResult, found: Scores | Measures, path: Path | None = None, clean: Clean | None = None
+) -> Sweep | None:
     """The corruptions that a run has scores of; None where there are none.
 
     `path` is the result's file, if it has one: where only the first images of a set were corrupted, what they score
     clean is read from the counts beside it. Raises DamagedFile where these are there and are not the result's.
     """
     grid: Grid = {}
-    swept, mious = [], found.mious
+    mious = found.mious
     for target in result.spec.targets:
         score = mious.get(target.name)
         if target.corruption and target.severity and score is not None:
             grid.setdefault(target.corruption, {})[target.severity] = score
-            swept.append(target)
     if not grid:
         return None
-    complete = all(target.name in result.targets for target in result.spec.targets if target.corruption)
-    whole = _clean(result, mious, swept, path) if complete else None
+    whole = _clean_miou(result, mious, clean or clean_target(result), path)
     flat = [score for row in grid.values() for score in row.values()]
     return Sweep(
         grid=grid,
@@ -64,22 +71,32 @@ def sweep(result: RunResult, found: Scores | Measures, path: Path | None = None)
     )
 
 
-def _clean(
-    result: RunResult, mious: Mapping[str, float | None], swept: Sequence[Target], path: Path | None
-) -> float | None:
-    """mIoU in percent on the images of all these corrupted targets as they are; None where that is not known."""
-    corrupted = {images_of(result, target) for target in swept}
-    if len(corrupted) != 1:
+def clean_target(result: RunResult) -> Clean | None:
+    """Which target shows all corrupted images as they are; None where none does, or the sweep is not complete.
+
+    It depends on the spec's targets and on what images the results are of, and is the same for all runs of a protocol.
+    """
+    corrupted = [target for target in result.spec.targets if target.corruption]
+    if not corrupted or any(target.name not in result.targets for target in corrupted):
         return None
-    (mine,) = corrupted
-    scored = [t for t in result.spec.targets if t.corruption is None and t.name in mious]
+    mine, *others = (images_of(result, target) for target in corrupted)
+    if any(other != mine for other in others):
+        return None
+    scored = [t for t in result.spec.targets if t.corruption is None and t.name in result.targets]
     same = [t.name for t in scored if images_of(result, t)[:2] == mine[:2]]
     if len(same) == 1:
-        return mious[same[0]]
+        return Clean(same[0], None)
     more = [t.name for t in scored if is_beginning(mine, images_of(result, t))]
-    if same or len(more) != 1 or path is None:
-        return None
-    counts = first_counts(result, more[0], swept[0].name, path)
+    return Clean(more[0], corrupted[0].name) if len(more) == 1 and not same else None
+
+
+def _clean_miou(
+    result: RunResult, mious: Mapping[str, float | None], clean: Clean | None, path: Path | None
+) -> float | None:
+    """mIoU in percent on the images of all corrupted targets as they are; None where that is not known."""
+    if clean is None or clean.corrupted is None:
+        return mious[clean.name] if clean else None
+    counts = first_counts(result, clean.name, clean.corrupted, path) if path else None
     return None if counts is None else miou_percent(result, counts)
 
 

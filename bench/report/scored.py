@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, TypeVar, cast
 from bench.byproducts import Byproducts
 from bench.cost.figures import Cost
 from bench.errors import DamagedFile
-from bench.report.corruptions import Sweep, sweep
+from bench.report.corruptions import Clean, Sweep, clean_target, sweep
 from bench.report.memory import no_collection
 from bench.report.scores import Measures, measures
 from bench.report.seen import in_short
@@ -104,6 +104,10 @@ def score(
     found = measures(result, made)
     path = result_path(spec, root, result.spec_hash) if root else None
     lists = tuple((name, target.images, target.file_list_hash) for name, target in result.targets.items())
+    shown = texts["targets"], lists, tuple(target.left_out for target in result.targets.values())
+    if (clean_target, shown) not in known:
+        known[clean_target, shown] = clean_target(result)
+    clean = cast("Clean | None", known[clean_target, shown])
     return Scored(
         spec=spec,
         complete=result.state == "complete",
@@ -113,7 +117,7 @@ def score(
         images=known.setdefault(lists, {name: (count, of) for name, count, of in lists}),
         series=_series(spec, texts, lists),
         found=found,
-        swept=sweep(result, found, path),
+        swept=sweep(result, found, path, clean),
         seen=once(known, in_short, spec, (texts["targets"], spec.backbone, spec.weights == "random")),
         tested=once(known, describe, spec, (texts["targets"], texts["track"], spec.recipe.crop)),
         path=path,
