@@ -122,8 +122,8 @@ def test_throughput_stops_where_it_gets_no_better(bench: Bench, monkeypatch: pyt
     monkeypatch.setattr(measures, "timed", lambda *_, **__: taking(next(given)))
     assert [rate.batch for rate in measures.throughput(patient)] == [1, 2, 4, 8, 16, 32]
     given = iter([10.0, 10.1, 10.2])
-    impatient = bench._replace(job=bench.job.model_copy(update={"seconds": 0.01}))
-    assert [rate.batch for rate in measures.throughput(impatient)] == [1, 2], "one prediction took all the time"
+    impatient = bench._replace(job=bench.job.model_copy(update={"seconds": 0.02}))
+    assert [rate.batch for rate in measures.throughput(impatient)] == [1, 2], "the next would take all the time"
 
 
 def test_a_training_step_is_measured_and_moves_nothing() -> None:

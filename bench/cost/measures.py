@@ -153,12 +153,13 @@ def energy(bench: Bench) -> float:
 
 
 def throughput(bench: Bench) -> Iterator[Rate]:
-    """At 1, 2, 4, ... images at once, until it does not fit, gets no better, or one prediction takes all the time."""
+    """At 1, 2, 4, ... images at once, until it does not fit, gets no better, or the next would take all the time."""
     seconds = bench.job.seconds
     best, idle, batch = 0.0, 0, 1
     while batch <= LARGEST_BATCH and idle < 2:
         try:
-            times = timed(partial(bench.predict, bench.images(batch)), bench.device, seconds / 4, least=3)
+            predict = partial(bench.predict, bench.images(batch))
+            times = timed(predict, bench.device, seconds / 4, least=3, warm_up=WARM_UP if batch == 1 else 1)
         except (RuntimeError, MemoryError) as error:
             if (reason := out_of_memory(error)) is None:
                 raise
@@ -166,7 +167,7 @@ def throughput(bench: Bench) -> Iterator[Rate]:
             return
         rate = batch / times.median_ms * 1e3
         yield Rate(batch=batch, images_per_s=rate, times=times)
-        if times.median_ms > seconds * 1e3:
+        if 2 * times.median_ms > seconds * 1e3:
             return
         idle = 0 if rate > GAIN * best else idle + 1
         best, batch = max(best, rate), 2 * batch
@@ -215,18 +216,22 @@ MEASURES: dict[Figure, Callable[[Bench], Any]] = {
 
 
 def timed(
-    work: Callable[[], object], device: torch.device, seconds: float, least: int = LEAST_RUNS, most: int | None = None
+    work: Callable[[], object],
+    device: torch.device,
+    seconds: float,
+    least: int = LEAST_RUNS,
+    most: int = MOST_RUNS,
+    warm_up: int = WARM_UP,
 ) -> Times:
     """Time `work` after warm-up, for `seconds` but not below `least` runs (`FEWEST_RUNS` where these would take more
     than twice that time) nor above `most`."""
-    most = most or MOST_RUNS
-    for _ in range(WARM_UP):
+    for _ in range(warm_up):
         work()
     times: list[float] = []
 
     def enough() -> bool:
-        done, spent = len(times), sum(times)
-        return done >= most or (done >= least and spent >= seconds) or (done >= FEWEST_RUNS and spent >= 2 * seconds)
+        runs, spent = len(times), sum(times)
+        return runs >= most or (runs >= least and spent >= seconds) or (runs >= FEWEST_RUNS and spent >= 2 * seconds)
 
     while not enough():
         synchronize(device)
@@ -235,7 +240,7 @@ def timed(
         synchronize(device)
         times.append(time.perf_counter() - began)
     low, middle, high, late = (float(x) for x in np.percentile(np.array(times) * 1e3, (25, 50, 75, 95)))
-    return Times(median_ms=middle, p25_ms=low, p75_ms=high, p95_ms=late, runs=len(times), warm_up=WARM_UP)
+    return Times(median_ms=middle, p25_ms=low, p75_ms=high, p95_ms=late, runs=len(times), warm_up=warm_up)
 
 
 def out_of_memory(error: BaseException) -> str | None:
