@@ -1,11 +1,12 @@
 """Make README's picture of the leaderboard's page: `python docs/page_picture.py`.
 
 It writes the page of the committed results and takes the picture in a headless Chromium (`CHROME` names another one),
-light, at 1200 x 690.
+light, at 1200 x 690. A checksum of the leaderboard is kept in the picture: a test tells when another one is to be taken.
 """
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
 import shutil
@@ -13,6 +14,7 @@ import tempfile
 from pathlib import Path
 
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 from playwright.sync_api import sync_playwright
 
 from bench.report.board import leaderboard
@@ -34,7 +36,9 @@ def main() -> None:
         tab.locator(".tabulator-row").first.wait_for()
         with Image.open(io.BytesIO(tab.screenshot())) as taken:
             path = ROOT / "docs" / "images" / "page.png"
-            taken.convert("RGB").quantize(128, dither=Image.Dither.NONE).save(path, optimize=True)
+            about = PngInfo()
+            about.add_text("leaderboard", hashlib.sha256((results / "leaderboard.csv").read_bytes()).hexdigest())
+            taken.convert("RGB").quantize(128, dither=Image.Dither.NONE).save(path, optimize=True, pnginfo=about)
         browser.close()
     print(path)
 

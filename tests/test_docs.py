@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import sys
 import tomllib
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 
 from bench import cli, protocols
 from bench import resolve as resolve_module
@@ -138,3 +140,12 @@ def test_the_table_of_a_gpu_is_what_was_measured() -> None:
             rows = [measured.get((*names, height)) for height in ("512", "1024")]
             expected = ["–" if row is None else f"{float(row[column]) / unit:,.{digits}f}" for row in rows]
             assert cell.split() == [expected[0], "/", expected[1]], (names, column)
+
+
+def test_the_readmes_picture_of_the_page_shows_the_leaderboard_as_it_is() -> None:
+    """Pixels depend on the fonts of a machine, so what was shown is compared, not how."""
+    now = hashlib.sha256((DOCS.parent / "results" / "leaderboard.csv").read_bytes()).hexdigest()
+    assert "docs/images/page.png" in (DOCS.parent / "README.md").read_text(encoding="utf-8")
+    with Image.open(DOCS / "images" / "page.png") as picture:
+        assert picture.width == 1200
+        assert picture.text["leaderboard"] == now, "python docs/page_picture.py"
