@@ -1,7 +1,7 @@
 """Make README's picture of the leaderboard's page: `python docs/page_picture.py`.
 
 It writes the page of the committed results and takes the picture in a headless Chromium (`CHROME` names another one),
-light, at 1200 x 690. A checksum of the leaderboard is kept in the picture: a test tells when another one is to be taken.
+light, at 1200 x 690. A checksum of the leaderboard is kept in the picture: a test tells when it is to be taken anew.
 """
 
 from __future__ import annotations
