@@ -20,7 +20,7 @@ from bench.data.convert import halve, has_copy
 from bench.data.layouts import locate, require_usable
 from bench.data.reader import open_dataset
 from bench.errors import BenchError, DamagedFile, DatasetNotFound, UnknownName, UserError
-from bench.report.scored import series_of
+from bench.report.scored import score
 from bench.report.scores import scores
 from bench.report.series import series
 from bench.report.single import document, render
@@ -140,7 +140,7 @@ def test_runs_on_other_images_are_no_repetitions(make_result) -> None:
     one, two = make_result(seed=0), make_result(seed=1)
     east = two.targets["east"].model_copy(update={"file_list_hash": "1" * 16})
     moved = two.model_copy(update={"targets": two.targets | {"east": east}})
-    assert series_of(one) == series_of(two) != series_of(moved)
+    assert score(one).series == score(two).series != score(moved).series
     rows = series([one, moved])
     assert len(rows) == 2
     assert all("images of east" in row.keys["variant"] for row in rows)

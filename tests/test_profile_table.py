@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from bench import cli
 from bench.cost import profile as profile_module
 from bench.cost.figures import DOES_NOT_FIT
 from bench.cost.profile import report
-from bench.cost.records import CostReport, Job
+from bench.cost.records import ORDER, CostReport, Job
 from bench.cost.table import WIDTH, markdown, render, row, write
 from bench.cost.worker import work
 from bench.errors import PrerequisiteError
@@ -173,11 +172,17 @@ def test_several_combinations_write_their_files(
 ) -> None:
     """All is measured, but in this process: starting others takes most of the time."""
 
-    def here(job: Job, found: dict[str, Any], worker: Sequence[str], tick: object) -> Any:
+    def begun(job: Job) -> Job:
+        return job.model_copy(
+            update={"figures": tuple(figure for figure in ORDER if profile_module.asked(job, figure))}
+        )
+
+    def here(job: Job, found: dict[str, Any], tick: object) -> Any:
         work(job, lambda line: profile_module._note(json.loads(json.dumps(line)), found))
         return profile_module._Ended(None)
 
-    monkeypatch.setattr(profile_module, "_one_process", here)
+    monkeypatch.setattr("bench.cost.matrix.start", begun)
+    monkeypatch.setattr(profile_module, "_listen", here)
     chosen = ["--method", "rein", "--method", "frozen", "--backbone", "eva02", "--size", "32x64", "--seconds", "0.01"]
     chosen += [word for name in ("parameters", "gflops", "latency") for word in ("--figure", name)]
     outputs = ["--out", str(tmp_path / "cost"), "--results", str(tmp_path / "no-results"), "--quiet"]
