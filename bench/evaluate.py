@@ -78,7 +78,7 @@ def evaluate(
     result = TargetResult(
         group=target.group,
         images=images,
-        confusion=per_image.sum(axis=0).tolist(),
+        confusion=per_image.sum(axis=0),
         reliability=Reliability(
             bins=total.calibration.bins(),
             nll_sum=total.calibration.nll_sum(),

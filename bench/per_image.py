@@ -45,7 +45,7 @@ def read_per_image(path: Path, result: RunResult, only: Iterable[str] | None = N
     for name, counts in arrays.items():
         target = result.targets[name]
         total = counts.sum(axis=0, dtype=np.int64)
-        if len(counts) != target.images or not np.array_equal(total, np.array(target.confusion)):
+        if len(counts) != target.images or not np.array_equal(total, target.confusion):
             raise DamagedFile(source, f"{name!r} does not add up to the matrix in {path.name}")
     return arrays
 

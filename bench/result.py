@@ -18,9 +18,10 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from pydantic import Field, ValidationError, ValidationInfo, model_validator
 
-from bench.byproducts import Byproducts, stacked, stacked_bins
+from bench.byproducts import Byproducts, stacked_bins
 from bench.cost.figures import Cost
 from bench.errors import DamagedFile, PrerequisiteError, what_is_wrong
+from bench.matrices import Matrix, cut_out, stacked
 from bench.per_image import PerImage, check_contents, per_image_path, read_per_image
 from bench.spec import Frozen, Group, RunSpec, canonical_fields, spec_hash
 from bench.writing import encode, write_atomically
@@ -62,12 +63,15 @@ class TargetResult(Frozen):
 
     group: Group
     images: int
-    confusion: list[list[int]]
+    confusion: Matrix
     """(classes, classes) pixels; rows are the truth."""
     reliability: Reliability
     file_list_hash: str
     left_out: int = 0  # by the exclude list
     seconds: float
+
+    def __eq__(self, other: object) -> bool:  # arrays have no truth value
+        return isinstance(other, TargetResult) and self.model_dump() == other.model_dump()
 
 
 class CurvePoint(Frozen):
@@ -198,8 +202,17 @@ def write_result(result: RunResult, path: Path, per_image: PerImage) -> None:
 
 def read_result(path: Path, byproducts: Byproducts | None = None) -> RunResult:
     """Read and check one result file. Raises DamagedFile (FileNotFoundError if there is none)."""
+    text = path.read_bytes()
+    made = Byproducts() if byproducts is None else byproducts
+    if cut := cut_out(text):
+        made.matrices = cut.matrices
+        with contextlib.suppress(ValidationError):  # what is wrong is said of the whole text, below
+            result = RunResult.model_validate_json(cut.text, context=made)
+            if len(result.targets) == len(cut.matrices):  # else one was cut from elsewhere, or of a key given twice
+                return result
+    made.matrices = None
     try:
-        return RunResult.model_validate_json(path.read_bytes(), context=byproducts)
+        return RunResult.model_validate_json(text, context=made)
     except ValidationError as error:
         raise DamagedFile(path, what_is_wrong(error)) from error
 

@@ -162,7 +162,7 @@ def per_image() -> Callable[[RunResult], dict[str, Any]]:
     def split(result: RunResult) -> dict[str, Any]:
         counts = {}
         for name, target in result.targets.items():
-            whole = np.array(target.confusion)
+            whole = target.confusion
             first = whole // IMAGES
             counts[name] = np.stack([first, whole - first])
         return counts
@@ -198,7 +198,7 @@ def make_result(make_spec: SpecFactory) -> ResultFactory:
             targets[target.name] = TargetResult(
                 group=target.group,
                 images=IMAGES,
-                confusion=matrix.tolist(),
+                confusion=matrix,
                 reliability=Reliability(
                     bins=[(int(matrix.sum()), 0.8 * float(matrix.sum()), int(matrix.trace()))], nll_sum=1.0
                 ),

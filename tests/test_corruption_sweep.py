@@ -116,7 +116,7 @@ def test_a_sweep_decodes_once_and_goes_on_where_it_stopped(
     again = run(swept.spec, results=tmp_path / "results", device="cpu", data_root=data)
     assert seen == ["fog-2", "contrast-1"]
     for name, target in swept.targets.items():
-        assert again.targets[name].confusion == target.confusion
+        assert np.array_equal(again.targets[name].confusion, target.confusion)
 
 
 def test_images_are_corrupted_by_their_name(swept: RunResult, data: Path) -> None:

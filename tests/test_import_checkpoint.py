@@ -70,7 +70,7 @@ def scored(capsys: pytest.CaptureFixture[str], results: Path, imported: dict[str
 
 
 def confusions(document: dict[str, Any]) -> dict[str, Any]:
-    return {name: target.confusion for name, target in read_result(Path(document["path"])).targets.items()}
+    return {name: target.confusion.tolist() for name, target in read_result(Path(document["path"])).targets.items()}
 
 
 def expected(segmenter: Segmenter, spec: RunSpec) -> dict[str, Any]:
@@ -89,7 +89,7 @@ def expected(segmenter: Segmenter, spec: RunSpec) -> dict[str, Any]:
         done = evaluate(
             segmenter.logits, target, dataset, inference.layout(spec), Fabric(accelerator="cpu").device, Silent()
         )
-        found[target.name] = done.result.confusion
+        found[target.name] = done.result.confusion.tolist()
     return found
 
 

@@ -40,7 +40,7 @@ def losses(result: RunResult) -> list[float]:
 
 
 def pixels(result: RunResult) -> np.ndarray[Any, Any]:
-    return np.array(result.targets["source"].confusion)
+    return result.targets["source"].confusion
 
 
 @pytest.mark.usefixtures("one_thread")

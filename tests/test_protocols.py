@@ -178,7 +178,7 @@ def test_a_run_is_scored_on_other_targets_and_tracks_without_training(
     saved = read_result(Path(weather["path"]))
     assert saved.seconds.train == pytest.approx(trained.seconds.train), "it is the training of the first run"
     assert saved.curve == trained.curve
-    assert saved.targets["gta5"].confusion == trained.targets["gta5"].confusion
+    assert np.array_equal(saved.targets["gta5"].confusion, trained.targets["gta5"].confusion)
     assert command("evaluate", run_id, "--track", "rein-1024", *where) == 0
     larger = json.loads(capsys.readouterr().out)
     assert larger["spec"]["protocol"] == "gta2cbm"

@@ -11,7 +11,6 @@ import statistics
 from itertools import product
 from pathlib import Path
 
-import numpy as np
 import pytest
 from rich.console import Console
 
@@ -53,7 +52,7 @@ def three_seeds(make_result):
 def test_scores_come_from_the_matrices(make_result) -> None:
     result = make_result()
     found = scores(result)
-    east, west = (100 * metrics.miou(np.array(result.targets[name].confusion)) for name in ("east", "west"))
+    east, west = (100 * metrics.miou(result.targets[name].confusion) for name in ("east", "west"))
     assert list(found.targets) == ["source", "east", "west", "mist", "contrast"]
     assert found.targets["east"].miou == pytest.approx(east)
     assert found.summary["unseen_mean"] == pytest.approx((east + west) / 2)

@@ -110,7 +110,7 @@ def test_counts_are_those_of_an_independent_loop(protocol: str, track: str, data
     for target in spec.targets:
         found = evaluate(logits, target, opened.targets[target.name], layout(spec), kind="logits").result
         matrix, losses, error = expected(spec, target, data)
-        moved = np.abs(matrix - np.array(found.confusion)).sum()
+        moved = np.abs(matrix - found.confusion).sum()
         assert moved <= 2e-4 * matrix.sum(), (target.name, moved)  # ties and roundings of sums in another order
         assert found.reliability.nll_sum == pytest.approx(losses, rel=1e-4)
         assert ece(found.reliability.bins) == pytest.approx(error, abs=1e-4)

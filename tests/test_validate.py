@@ -105,7 +105,7 @@ def other_labels(path: Path) -> None:
     arrays = dict(np.load(per_image_path(path)))
     arrays["west"][0, 0, 0] -= 1
     arrays["west"][0, 1, 1] += 1
-    west = result.targets["west"].model_copy(update={"confusion": arrays["west"].sum(axis=0).tolist()})
+    west = result.targets["west"].model_copy(update={"confusion": arrays["west"].sum(axis=0)})
     write_result(result.model_copy(update={"targets": result.targets | {"west": west}}), path, arrays)
 
 

@@ -128,7 +128,7 @@ def figures(result: RunResult, answer: Sequence[float]) -> Figures:
     for group in groups:
         mine = [name for name, target in found.items() if target.group == group]
         miou[str(group)] = float(np.mean([score for name in mine if (score := found[name].miou) is not None]))
-        counts = sum(np.array(result.targets[name].confusion, np.int64).sum(axis=1) for name in mine)
+        counts = sum(result.targets[name].confusion.sum(axis=1) for name in mine)
         labels[str(group)] = np.asarray(counts).tolist()
     cost = result.cost.row()
     trainable, total = (int(cost[f"{what}_params"] or 0) for what in ("trainable", "total"))

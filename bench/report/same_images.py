@@ -51,5 +51,5 @@ def first_counts(result: RunResult, clean: str, corrupted: str, path: Path) -> n
     part = result.targets[corrupted]
     counts = read_per_image(path, result, [clean])[clean]
     first = counts[: part.images].sum(axis=0, dtype=np.int64)
-    truth = np.array(part.confusion).sum(axis=1)  # corrupting changes no label
+    truth = part.confusion.sum(axis=1)  # corrupting changes no label
     return first if np.array_equal(first.sum(axis=1), truth) else None

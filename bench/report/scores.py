@@ -10,8 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from bench import metrics
-from bench.byproducts import Byproducts, stacked, stacked_bins
+from bench.byproducts import Byproducts, stacked_bins
 from bench.data.labels import CLASSES
+from bench.matrices import stacked
 from bench.metrics import FloatArray, IntArray
 from bench.result import RunResult, TargetResult
 from bench.spec import Classes, Group

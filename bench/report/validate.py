@@ -12,8 +12,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-
 from bench.data import cards
 from bench.errors import DamagedFile, UserError
 from bench.per_image import per_image_path
@@ -78,7 +76,7 @@ def _alone(result: RunResult) -> Iterator[str]:
             continue
         if found.group != target.group:
             yield f"target {target.name!r} is of group {found.group}, in the specification of {target.group}"
-        if found.images < 1 or not any(map(any, found.confusion)):
+        if found.images < 1 or not found.confusion.any():
             yield f"target {target.name!r} has no labelled pixel"
         wanted = _images(target, found.left_out, known)
         if wanted is not None and found.images != wanted:
@@ -104,7 +102,7 @@ def _among(result: RunResult, path: Path, labels: dict[tuple[str, ...], _Labels]
             continue
         revision = result.spec.data.get(target.dataset, "")
         key = (found.file_list_hash, target.dataset, revision, target.view.model_dump_json())
-        pixels = np.array(found.confusion, dtype=np.int64).sum(axis=1)
+        pixels = found.confusion.sum(axis=1)
         mine = _Labels(found.images, tuple(pixels.tolist()), path)
         first = labels.setdefault(key, mine)
         if mine[:2] != first[:2]:
