@@ -38,6 +38,7 @@ from bench.cli_options import (
     check_device,
     choice,
     interruptible,
+    require_values,
     take_cards,
 )
 from bench.console import print_json, print_rich, print_rows, say, show, warn
@@ -255,8 +256,10 @@ cli_gallery.add_to(app)
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status. Mistakes of the user end in one line on stderr, status 2."""
+    given = sys.argv[1:] if arguments is None else list(arguments)
     try:
-        status = app(list(arguments) if arguments is not None else None, prog_name=PROGRAM, standalone_mode=False)
+        require_values(app, given)
+        status = app(given, prog_name=PROGRAM, standalone_mode=False)
     except typer.TyperException as error:
         if message := error.format_message():
             say(f"error: {' '.join(message.split())} (see `{PROGRAM}{_verb(error)} --help`)")

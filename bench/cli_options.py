@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from bench.console import say
-from bench.errors import UnknownName
+from bench.errors import UnknownName, UserError
 
 if TYPE_CHECKING:
     from bench.observer import Observer
@@ -78,3 +79,13 @@ def take_cards(folder: Path | None) -> None:
         from bench.data.cards import add_folder
 
         add_folder(folder)
+
+
+def require_values(app: typer.Typer, arguments: Sequence[str]) -> None:
+    """Raise UserError where an option would take the next one for its value, as in `report --html --out tables`."""
+    command = typer.main.get_command(app)
+    for word, following in pairwise(arguments):
+        command = getattr(command, "commands", {}).get(word, command)
+        takes_one = any(word in option.opts for option in command.params if not getattr(option, "is_flag", True))
+        if takes_one and following.startswith("--"):
+            raise UserError(f"{word} needs a value, and is followed by {following}")

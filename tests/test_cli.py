@@ -90,6 +90,9 @@ def test_help_is_quick_and_needs_no_torch() -> None:
         (["ls"], ["Missing argument"]),
         (["report", "--results", "nowhere"], ["there is no folder nowhere"]),
         (["report", "--results", "docs"], ["no result files below docs"]),
+        (["report", "--html", "--out", "tables"], ["--html needs a value", "--out"]),
+        (["report", "--html", "--strict"], ["--html needs a value", "--strict"]),
+        (["data", "check", "toyland", "--data-root", "--json"], ["--data-root needs a value", "--json"]),
     ],
 )
 def test_mistakes_end_in_one_line(capsys, arguments, parts) -> None:
