@@ -20,6 +20,7 @@ from pydantic import Field, ValidationError, ValidationInfo, model_validator
 
 from bench.byproducts import Byproducts, stacked_bins
 from bench.cost.figures import Cost
+from bench.data.labels import CLASSES
 from bench.errors import DamagedFile, PrerequisiteError, what_is_wrong
 from bench.matrices import Matrix, cut_out, stacked
 from bench.per_image import PerImage, check_contents, per_image_path, read_per_image
@@ -119,6 +120,8 @@ class RunResult(Frozen):
         if self.state == "complete" and (set(self.targets) != wanted or self.cost is None):
             raise ValueError("state is complete, but a target or the cost is missing")
         counts, bins = stacked(self.targets), stacked_bins(self.targets)
+        if self.spec.classes != "cityscapes-19" and counts.size and counts.shape[1] != len(CLASSES):
+            raise ValueError(f"matrices of {counts.shape[1]} classes have no score on {self.spec.classes}")
         for name, same in zip(self.targets, counts.sum(axis=(1, 2)) == bins["pixels"].sum(axis=1), strict=True):
             if not same:
                 raise ValueError(f"the bins of {name!r} hold other pixels than its confusion matrix")

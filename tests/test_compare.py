@@ -11,10 +11,12 @@ import numpy as np
 import pytest
 
 from bench.cli import main
+from bench.errors import UserError
 from bench.report.board import leaderboard
-from bench.report.scored import read_scored
+from bench.report.compare import compare
+from bench.report.scored import read_scored, score
 from bench.report.tables import comma_separated, markdown
-from bench.result import RunResult, result_path, write_result
+from bench.result import RunResult, read_result, result_path, write_result
 
 IMAGES = 30
 
@@ -80,9 +82,10 @@ def test_who_is_ahead(add, capsys, tmp_path) -> None:
 def test_a_table_for_the_eyes(add, capsys) -> None:
     assert main(["compare", str(add(10, method="one")), str(add(10.001, method="two"))]) == 0
     out = capsys.readouterr().out
-    assert "first:  one on vit-toy, toyland, seed 0" in out
+    assert "first:  one on vit-toy, toyland, track native, seed 0" in out
     assert "tie" in out
     assert "10,000 paired draws" in out
+    assert "nothing of what another seed would give" in out
 
 
 def test_all_seeds_of_both(add, capsys, tmp_path) -> None:
@@ -96,13 +99,29 @@ def test_all_seeds_of_both(add, capsys, tmp_path) -> None:
     assert line["second"] == pytest.approx(np.mean([scores[path] for path in second]))
 
 
+def test_two_protocols_are_compared_on_what_they_share(add, capsys, make_spec) -> None:
+    one = add(10, method="one")
+    less = [target for target in make_spec().targets if target.name in ("source", "east", "mist")]
+    renamed = [less[2].model_copy(update={"dataset": "elsewhere"}), *less[:2]]
+    found = compared(capsys, one, add(14, method="two", protocol="other", targets=tuple(renamed)))
+    assert [line["what"] for line in found["targets"]] == ["source", "east"], "mist is of other images"
+    assert [line["what"] for line in found["means"]] == ["source"], "of the unseen, west is missing"
+    assert found["first"].endswith("toyland, track native, seed 0")
+    assert found["second"].endswith("other, track native, seed 0")
+    assert (found["seeds"], found["targets"][0]["ahead"]) == ([1, 1], "first")
+
+
 def test_what_cannot_be_compared_is_said_in_one_line(add, capsys, tmp_path) -> None:
     one = add(10)
     assert "no result file begins with 'nothing'" in refused(capsys, one, "nothing", "--results", tmp_path)
     assert "are the same run" in refused(capsys, one, one)
     assert "are seeds of the same" in refused(capsys, one, add(10, seed=1), "--seeds", "--results", tmp_path)
-    other = add(10, protocol="elsewhere")
-    assert "different protocols (toyland, track native; elsewhere, track native)" in refused(capsys, one, other)
+    other = add(10, protocol="elsewhere", lists="2" * 16)
+    assert "image by image (toyland, track native; elsewhere, track native)" in refused(capsys, one, other)
+    first, second = ([score(read_result(path))._replace(path=path)] for path in (one, add(10, method="coarse")))
+    coarse = second[0].spec.model_copy(update={"classes": "synthia-16"})
+    with pytest.raises(UserError, match="other classes: cityscapes-19 and synthia-16"):
+        compare(first, [second[0]._replace(spec=coarse)])
     bare = add(10, method="bare", per_image=False)
     assert f"{bare.with_suffix('.npz')} is not there" in refused(capsys, one, bare)
     assert "not scored on the same images" in refused(capsys, one, add(10, method="m", lists="1" * 16))
@@ -118,7 +137,7 @@ def table(text: str) -> list[list[str]]:
 
 def test_rows_that_tie_share_a_rank(add, tmp_path) -> None:
     for wrong, method in ((10, "first"), (10.01, "second"), (20, "third"), (30, "fourth")):
-        for seed in range(2):
+        for seed in range(3):
             add(wrong, method=method, seed=seed)
     board = leaderboard(read_scored(tmp_path).scored)
     text = markdown(board.rows, board.scored, None, board.standings)

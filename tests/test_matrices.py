@@ -133,3 +133,8 @@ def test_one_line_says_what_is_wrong_with_a_matrix(saved, change, reason) -> Non
     with pytest.raises(DamagedFile, match=reason) as caught:
         read_result(path)
     assert "\n" not in str(caught.value)
+
+
+def test_sixteen_classes_need_matrices_of_nineteen(make_result) -> None:
+    with pytest.raises(ValueError, match="matrices of 3 classes have no score on synthia-16"):
+        make_result(classes="synthia-16")

@@ -6,24 +6,27 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 from rich.console import Group as Stack
 from rich.console import RenderableType
 from rich.table import Table
 
 from bench.errors import UserError
-from bench.metrics import FloatArray
 from bench.per_image import per_image_path
-from bench.report.bootstrap import ALPHA, DRAWS, Difference, difference, draw, holm
+from bench.report.bootstrap import ALPHA, DRAWS, Difference, Run, difference, draw, holm
 from bench.report.frame import RANKED_GROUPS
 from bench.report.scored import Scored, read_scored, score
 from bench.report.scores import SCORED
 from bench.report.single import backbone_title
 from bench.report.standings import load_runs
 from bench.result import read_result
+from bench.spec import Target
 
 WIDTH = 110
 """Columns of text that the tables take."""
+
+
+_ONE_SEED = "nothing of what another seed would give (--seeds takes all there are)"
+_SEEDS = "with what other trainings would change"
 
 
 class Line(NamedTuple):
@@ -31,6 +34,7 @@ class Line(NamedTuple):
 
     what: str
     images: int
+    """Different scenes: one that several targets show counts once."""
     first: float
     second: float
     difference: Difference
@@ -51,6 +55,8 @@ class Comparison(NamedTuple):
 
     first: str
     second: str
+    seeds: tuple[int, int]
+    """How many each has."""
     means: list[Line]
     """Of the groups of targets."""
     targets: list[Line]
@@ -58,32 +64,48 @@ class Comparison(NamedTuple):
 
 
 def compare(first: Sequence[Scored], second: Sequence[Scored], draws: int = DRAWS) -> Comparison:
-    """The runs of each side, one a seed, on all targets that both were scored on.
+    """The runs of each side, one a seed, on all targets that both were scored on; of two protocols, on what they share.
 
     p-values are adjusted by Holm's method: those of the means for their number, those of single targets for theirs.
-    Raises UserError where the sides have no targets or not the same images, or lack counts of single images,
-    DamagedFile for counts that are not those of their result.
+    Raises UserError where the sides have no images in common or are scored on other classes, or lack counts of single
+    images, DamagedFile for counts that are not those of their result.
     """
-    _same_protocol(first[0], second[0])
     for run in (*first, *second):
         if run.path is None or not per_image_path(run.path).exists():
             where = per_image_path(run.path) if run.path else _named(first)
             raise UserError(f"{where} is not there: a comparison resamples the counts of single images")
-    names = [t.name for t in first[0].spec.targets if all(t.name in run.images for run in (*first, *second))]
-    for name in names:
-        if len({run.images[name] for run in (*first, *second)}) > 1:
-            raise UserError(f"target {name!r} was not scored on the same images in all of these runs")
-    if not names:
-        raise UserError("the runs have no target in common that both were scored on")
-    sides = (load_runs(first, names), load_runs(second, names))
     classes = SCORED[first[0].spec.classes]
-    drawn = {name: draw(sides, [name], classes, draws) for name in names}
-    scores = {name: (_mean(first, name), _mean(second, name)) for name in names}
-    members = {name: [name] for name in names}
-    images = {name: first[0].images[name][0] for name in names}
-    targets = _lines(members, drawn, scores, images)
-    means = _lines(_groups(first[0], names), drawn, scores, images)
-    return Comparison(_named(first), _named(second), means, targets, draws)
+    if classes != SCORED[second[0].spec.classes]:
+        told = " and ".join(side[0].spec.classes for side in (first, second))
+        raise UserError(f"the runs are scored on other classes: {told}")
+    names = _shared(first, second)
+    sides = (load_runs(first, names), load_runs(second, names))
+    targets = _lines({name: [name] for name in names}, sides, classes, draws)
+    means = _lines(_groups(first[0], second[0], names), sides, classes, draws)
+    return Comparison(_named(first), _named(second), (len(first), len(second)), means, targets, draws)
+
+
+def _shared(first: Sequence[Scored], second: Sequence[Scored]) -> list[str]:
+    """The targets that all runs were scored on. Raises UserError where there are none, or one is of other images."""
+    runs = (*first, *second)
+    names = [t.name for t in first[0].spec.targets if all(t.name in run.images for run in runs)]
+    seen = [{target.name: _what_is_seen(target) for target in run.spec.targets} for run in runs]
+    same = {
+        name: len({(run.images[name], of[name]) for run, of in zip(runs, seen, strict=True)}) == 1 for name in names
+    }
+    other = [name for name in names if not same[name]]
+    one, two = (f"{side[0].spec.protocol}, track {side[0].spec.track.name}" for side in (first, second))
+    if one == two and other:
+        raise UserError(f"target {other[0]!r} was not scored on the same images in all of these runs")
+    if found := [name for name in names if name not in other]:
+        return found
+    where = "" if one == two else f" ({one}; {two})"
+    raise UserError(f"the runs have no target in common that both were scored on, image by image{where}")
+
+
+def _what_is_seen(target: Target) -> tuple[object, ...]:
+    """Of two targets the same where their images are, given the same list of files."""
+    return target.dataset, target.view, target.corruption, target.severity
 
 
 def sides(names: tuple[str, str], results: Path, seeds: bool = False) -> tuple[list[Scored], list[Scored]]:
@@ -110,7 +132,14 @@ def sides(names: tuple[str, str], results: Path, seeds: bool = False) -> tuple[l
 def document(found: Comparison) -> dict[str, Any]:
     """The JSON document of `compare --json`."""
     lines = {kind: [_plain(line) for line in of] for kind, of in (("means", found.means), ("targets", found.targets))}
-    return {"first": found.first, "second": found.second, "draws": found.draws, "alpha": ALPHA, **lines}
+    return {
+        "first": found.first,
+        "second": found.second,
+        "seeds": found.seeds,
+        "draws": found.draws,
+        "alpha": ALPHA,
+        **lines,
+    }
 
 
 def _plain(line: Line) -> dict[str, Any]:
@@ -120,7 +149,10 @@ def _plain(line: Line) -> dict[str, Any]:
 def render(found: Comparison) -> RenderableType:
     """Both tables for the eyes."""
     head = f"first:  {found.first}\nsecond: {found.second}"
-    foot = f"{found.draws:,} paired draws of images; intervals hold 95% of them; p by Holm for the lines of a table"
+    foot = (
+        f"{found.draws:,} paired draws of images, a scene that several targets show counted once; 95% intervals;\n"
+        f"p by Holm for the lines of a table; {_ONE_SEED if max(found.seeds) == 1 else _SEEDS}"
+    )
     return Stack(head, *(_table(lines) for lines in (found.means, found.targets) if lines), foot)
 
 
@@ -142,27 +174,25 @@ def _table(lines: Sequence[Line]) -> Table:
 
 def _lines(
     members: Mapping[str, Sequence[str]],
-    drawn: Mapping[str, FloatArray],
-    scores: Mapping[str, tuple[float, float]],
-    images: Mapping[str, int],
+    sides: Sequence[Sequence[Run]],
+    classes: Sequence[int] | None,
+    draws: int,
 ) -> list[Line]:
     """One line for the mean over each set of targets; p-values adjusted for their number."""
     found = []
     for what, names in members.items():
-        draws = np.mean([drawn[name] for name in names], axis=0)
-        first, second = (float(np.mean([scores[name][side] for name in names])) for side in (0, 1))
-        many, apart = sum(images[name] for name in names), difference(draws[0], draws[1], first - second)
-        found.append(Line(what, many, first, second, apart, 1.0))
+        first, second = draw(sides, names, classes, draws)
+        found.append(Line(what, first.images, first.mean, second.mean, difference(first, second), 1.0))
     adjusted = holm([line.difference.p for line in found])
     return [line._replace(adjusted=p) for line, p in zip(found, adjusted, strict=True)]
 
 
-def _groups(run: Scored, names: Sequence[str]) -> dict[str, list[str]]:
-    """Title -> the targets of each group that is there completely."""
+def _groups(first: Scored, second: Scored, names: Sequence[str]) -> dict[str, list[str]]:
+    """Title -> the targets of each group that both have completely, and the same."""
     groups: dict[str, list[str]] = {}
     for group in ("source", *RANKED_GROUPS):
-        members = [target.name for target in run.spec.targets if target.group == group]
-        if members and set(members) <= set(names):
+        members, others = ([t.name for t in run.spec.targets if t.group == group] for run in (first, second))
+        if members and set(members) == set(others) <= set(names):
             groups["source" if group == "source" else f"{group} mean"] = members
     return groups
 
@@ -183,20 +213,10 @@ def find_result(name: str, root: Path) -> Path:
     raise UserError(f"{what} with {name!r} below {root}; see `python -m bench ls runs`")
 
 
-def _mean(side: Sequence[Scored], target: str) -> float:
-    return float(np.mean([run.found.mious[target] or 0.0 for run in side]))
-
-
-def _same_protocol(first: Scored, second: Scored) -> None:
-    one, two = ((run.spec.protocol, run.spec.track.name, run.spec.classes) for run in (first, second))
-    if one != two:
-        told = "; ".join(f"{protocol}, track {track}" for protocol, track, _ in (one, two))
-        raise UserError(f"the runs are of different protocols ({told}): compare runs on the same targets")
-
-
 def _named(side: Sequence[Scored]) -> str:
     spec, seeds = side[0].spec, sorted(run.spec.seed for run in side)
     backbone = backbone_title(spec.backbone, spec.weights)
     settings = "".join(f", {key}={value}" for key, value in sorted(side[0].settings.items()))
     number = "seed" if len(seeds) == 1 else "seeds"
-    return f"{spec.method} on {backbone}{settings}, {spec.protocol}, {number} {', '.join(map(str, seeds))}"
+    where = f"{spec.protocol}, track {spec.track.name}"
+    return f"{spec.method} on {backbone}{settings}, {where}, {number} {', '.join(map(str, seeds))}"

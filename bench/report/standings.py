@@ -86,8 +86,7 @@ def _standing(table: Sequence[Series], runs: Sequence[Sequence[Scored]], key: st
         targets = [target.name for target in spec.targets if target.group == group]
         draws = draw([load_runs(runs[place], targets) for place in places], targets, SCORED[spec.classes])
         of = dict(zip(places, draws, strict=True))
-        means = {place: table[place].stats[key].mean for place in places}
-        differences = [difference(of[one], of[two], means[one] - means[two]) for one, two in pairs]
+        differences = [difference(of[one], of[two]) for one, two in pairs]
         adjusted = holm([each.p for each in differences])
         for (one, two), each, p in zip(pairs, differences, adjusted, strict=True):
             if p < ALPHA:
