@@ -15,9 +15,18 @@ from bench.report.bootstrap import Drawn, Run, difference, draw, holm, image_cou
 CLASSES = 3
 
 
-def confusions(rng: np.random.Generator, images: int, right: int) -> np.ndarray:
-    found = rng.integers(0, 30, (images, CLASSES, CLASSES))
-    found[:, range(CLASSES), range(CLASSES)] += right
+def confusions(rng: np.random.Generator, images: int, right: int, place: int = 0) -> np.ndarray:
+    """So many images of a place: the same labels each time, and predictions that are the better the more is right."""
+    labels = np.random.default_rng(place).integers(80, 200, (images, CLASSES))
+    return missed(labels, rng.integers(0, 81 - right // 2, (2, images, CLASSES)) // 2)
+
+
+def missed(labels: np.ndarray, wrong: np.ndarray) -> np.ndarray:
+    """(images, classes, classes) of labels (images, classes), of which so many go to either other class (2, ...)."""
+    found = np.zeros((*labels.shape, CLASSES), dtype=np.int64)
+    found[:, range(CLASSES), range(CLASSES)] = labels - wrong.sum(axis=0)
+    found[:, range(CLASSES), [1, 2, 0]] = wrong[0]
+    found[:, range(CLASSES), [2, 0, 1]] = wrong[1]
     return found
 
 
@@ -44,7 +53,7 @@ def test_draws_are_those_of_all_resamples() -> None:
     assert apart.mean() == pytest.approx(exact.mean(), abs=0.05)
     assert apart.std() == pytest.approx(exact.std(), rel=0.02)
     for share in (0.025, 0.25, 0.5, 0.75, 0.975):
-        assert np.quantile(apart, share) == pytest.approx(np.quantile(exact, share), abs=0.15)
+        assert np.quantile(apart, share) == pytest.approx(np.quantile(exact, share), abs=0.1 * exact.std())
     assert (apart <= 0).mean() == pytest.approx((exact <= 0).mean(), abs=0.01)
 
 
@@ -58,7 +67,7 @@ def test_a_class_that_no_drawn_image_has_is_left_out() -> None:
 
 def test_targets_of_other_scenes_are_drawn_from_on_their_own() -> None:
     rng = np.random.default_rng(1)
-    arrays = {name: confusions(rng, 40, 40) for name in ("a", "b")}
+    arrays = {name: confusions(rng, 40, 40, place) for place, name in enumerate("ab")}
     (both,) = draw([[run(arrays)]], ["a", "b"], draws=4000)
     alone = [draws_of([[run(arrays)]], [name], draws=4000)[0] for name in arrays]
     np.testing.assert_allclose(both.draws, (alone[0] + alone[1]) / 2)
@@ -68,11 +77,7 @@ def test_targets_of_other_scenes_are_drawn_from_on_their_own() -> None:
 
 def under_another_weather(arrays: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """The same labels in each image, other predictions."""
-    truth, wrong = arrays.sum(axis=2), rng.integers(0, 20, arrays.shape[:2])
-    found = np.zeros_like(arrays)
-    found[:, range(CLASSES), range(CLASSES)] = truth - wrong
-    found[:, range(CLASSES), [1, 2, 0]] = wrong
-    return found
+    return missed(arrays.sum(axis=2), rng.integers(0, 20, (2, *arrays.shape[:2])))
 
 
 def test_a_scene_is_drawn_for_all_targets_that_show_it() -> None:
@@ -152,7 +157,7 @@ def test_one_image_tells_nothing() -> None:
     rng = np.random.default_rng(13)
     first, second = draw([[run({"a": confusions(rng, 1, right)})] for right in (90, 10)], ["a"], draws=200)
     found = difference(first, second)
-    assert found.value > 20
+    assert found.value > 5
     assert found[1:] == (-100.0, 100.0, 1.0)
 
 
@@ -246,6 +251,8 @@ def test_of_single_seeds_the_images_alone_are_asked() -> None:
 def test_other_images_are_refused() -> None:
     rng = np.random.default_rng(8)
     first, second = (run({"a": confusions(rng, 5, 40)}) for _ in range(2))
+    with pytest.raises(ValueError, match="not the same labels"):
+        draw([[first], [run({"a": confusions(rng, 5, 40, place=1)})]], ["a"])
     with pytest.raises(ValueError, match="not of the same images"):
         draw([[first], [second._replace(lists={"a": "another"})]], ["a"])
 
@@ -265,8 +272,8 @@ def test_holm(p_values: list[float], adjusted: list[float]) -> None:
 
 def test_10_000_draws_of_500_images_take_under_two_seconds() -> None:
     rng = np.random.default_rng(9)
-    counts = rng.integers(0, 40_000, (2, 500, 19, 19))
-    runs = [[run({"a": each})] for each in counts]
+    counts = rng.integers(0, 40_000, (500, 19, 19))
+    runs = [[run({"a": each})] for each in (counts, rng.permuted(counts, axis=2))]  # the same labels
     times = []
     for _ in range(3):  # processor time: other work on the machine is not the question
         began = time.process_time()

@@ -12,9 +12,9 @@ draws are spread out as Student's t is beside a normal distribution (compare Hes
 section 5). What other trainings would have given is not in the images: to each draw a term of Student's t is added, of
 the standard error of the difference over seeds. Three seeds say little of how far a row's trainings vary, so all rows
 that are drawn together say it (the pooled variance of an analysis of variance, with its degrees of freedom), unless the
-row's own vary more. So a single seed has an interval, too, if a row beside it has more. By simulation, two methods that are
-equally good are called different in 1 to 6 of 100 cases (8 where six images are all there are, or where their trainings
-vary nine times as much, in variance, as those of other rows).
+row's own vary more. So a single seed has an interval, too, if a row beside it has more. By simulation, two methods
+that are equally good are called different in 1 to 6 of 100 cases (8 where six images are all there are, or where their
+trainings vary nine times as much, in variance, as those of other rows).
 """
 
 from __future__ import annotations
@@ -27,7 +27,6 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from bench import metrics
 from bench.metrics import FloatArray
 
 DRAWS = 10_000
@@ -42,7 +41,7 @@ class Run(NamedTuple):
 
     seed: int
     counts: Mapping[str, npt.NDArray[np.int64]]
-    """Target -> (images, 3, classes) pixels of each image: right, in the truth, predicted."""
+    """Target -> (images, 3, classes) pixels of each image: `image_counts`."""
     lists: Mapping[str, str]
     """Target -> hash of the list of its images: equal for the same images in the same order."""
 
@@ -81,10 +80,14 @@ class Difference(NamedTuple):
 
 
 def image_counts(confusions: npt.NDArray[np.integer]) -> npt.NDArray[np.int64]:
-    """What IoU needs of each image, (images, classes, classes) -> (images, 3, classes): right, truth, predicted."""
-    hits = np.diagonal(confusions, axis1=1, axis2=2)
-    sums = (hits, confusions.sum(axis=2, dtype=np.int64), confusions.sum(axis=1, dtype=np.int64))
-    return np.stack(sums, axis=1).astype(np.int64)
+    """What IoU needs of each image, (images, classes, classes) -> (images, 3, classes): in the truth, right, union."""
+    hits, truth = np.diagonal(confusions, axis1=1, axis2=2), confusions.sum(axis=2, dtype=np.int64)
+    return np.stack((truth, hits, truth + confusions.sum(axis=1, dtype=np.int64) - hits), axis=1)
+
+
+def same_labels(first: Run, second: Run) -> bool:
+    """Whether the images of all targets have the same pixels of each class, as the same images must."""
+    return all(np.array_equal(counts[:, 0], second.counts[target][:, 0]) for target, counts in first.counts.items())
 
 
 def draw(
@@ -97,19 +100,24 @@ def draw(
     """What each row (its runs, one a seed) scores on average over `targets`, on all images and in each draw.
 
     `classes` are those that mIoU is a mean of, None for all; one that has no pixel in a draw's truth is left out of it,
-    as always. The same `seed` gives the same draws. Raises ValueError where runs were scored on different images.
+    as always. The same `seed` gives the same draws. Raises ValueError where runs were scored on different images, or
+    on other labels.
     """
     runs = [run for row in rows for run in row]
+    truths = {target: runs[0].counts[target][:, 0] for target in targets}
     for target in targets:
         if len({(run.lists[target], len(run.counts[target])) for run in runs}) > 1:
             raise ValueError(f"target {target!r} is not of the same images in all runs")
-    strata = _strata({target: runs[0].counts[target][:, 1] for target in targets})
+    if not all(same_labels(runs[0], run) for run in runs):
+        raise ValueError("the images have not the same labels in all runs")
+    strata = _strata(truths)
     found, whole = np.zeros((len(runs), draws)), np.zeros(len(runs))
     for target in targets:
         counts = [run.counts[target] for run in runs]
         mine = [stratum for stratum in strata if target in stratum]
         found += _scores(counts, classes, draws, _times(target, mine, draws, seed)) / len(targets)
-        whole += _miou(np.stack([each.sum(axis=0) for each in counts]), classes) / len(targets)
+        once = iter([np.ones((1, len(counts[0])), dtype=np.int64)])
+        whole += _scores(counts, classes, 1, once)[:, 0] / len(targets)
     images = sum(len(next(iter(stratum.values()))) for stratum in strata)
     ends = np.cumsum([len(row) for row in rows])[:-1]
     scores, freedom = np.split(whole, ends), len(runs) - len(rows)
@@ -192,22 +200,22 @@ def _scores(
     """mIoU in percent of each run in each draw, (runs, draws), from (images, 3, classes) of each.
 
     How often each image is drawn, times what is counted in it: one matrix product for all runs. The sums are of
-    integers that the floating type holds exactly, so they are the same on every machine.
+    integers that the floating type holds exactly, so they are the same on every machine. A class that no drawn image
+    shows has no pixel that is right, and adds nothing.
     """
     images, _, wide = counts[0].shape
-    flat = np.concatenate([each.reshape(images, -1) for each in counts], axis=1)
+    chosen = list(range(wide)) if classes is None else list(classes)
+    ours = [each[:, 1:, chosen].reshape(images, -1) for each in counts]
+    flat = np.concatenate([counts[0][:, 0, chosen], *ours], axis=1)  # the truth is the same for all
     exact: npt.DTypeLike = np.float32 if images * int(flat.max(initial=0)) < _EXACT else np.float64
     pixels: npt.NDArray[np.floating] = flat.astype(exact)
     found, first = np.empty((len(counts), draws)), 0
     for block in times:
-        sums = np.matmul(block.astype(exact), pixels).astype(np.float64).reshape(len(block), len(counts), 3, wide)
-        found[:, first : first + len(block)] = _miou(sums, classes).T
+        sums = np.matmul(block.astype(exact), pixels)
+        there = (sums[:, : len(chosen)] > 0).sum(axis=1)
+        hits, union = np.moveaxis(sums[:, len(chosen) :].reshape(len(block), len(counts), 2, len(chosen)), 2, 0)
+        total = np.divide(hits, np.maximum(union, 1), dtype=np.float64).sum(axis=2)
+        with np.errstate(invalid="ignore"):  # of a draw without labels: nan
+            found[:, first : first + len(block)] = (100 * total / there[:, None]).T
         first += len(block)
     return found
-
-
-def _miou(sums: npt.NDArray[np.number], classes: Sequence[int] | None) -> FloatArray:
-    """mIoU in percent from pixels that are right, in the truth, predicted: (..., 3, classes) -> (...)."""
-    hits, truth, predicted = np.moveaxis(np.asarray(sums, dtype=np.float64), -2, 0)
-    iou = np.where(truth > 0, hits / np.maximum(truth + predicted - hits, 1), np.nan)
-    return 100 * metrics.mean_present(iou, classes)

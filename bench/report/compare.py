@@ -12,7 +12,7 @@ from rich.table import Table
 
 from bench.errors import UserError
 from bench.per_image import per_image_path
-from bench.report.bootstrap import ALPHA, DRAWS, Difference, Run, difference, draw, holm
+from bench.report.bootstrap import ALPHA, DRAWS, Difference, Run, difference, draw, holm, same_labels
 from bench.report.frame import RANKED_GROUPS
 from bench.report.scored import Scored, read_scored, score
 from bench.report.scores import SCORED
@@ -80,6 +80,8 @@ def compare(first: Sequence[Scored], second: Sequence[Scored], draws: int = DRAW
         raise UserError(f"the runs are scored on other classes: {told}")
     names = _shared(first, second)
     sides = (load_runs(first, names), load_runs(second, names))
+    if not all(same_labels(sides[0][0], run) for side in sides for run in side):
+        raise UserError("the runs have other labels on the same images; `results validate` says which")
     targets = _lines({name: [name] for name in names}, sides, classes, draws)
     means = _lines(_groups(first[0], second[0], names), sides, classes, draws)
     return Comparison(_named(first), _named(second), (len(first), len(second)), means, targets, draws)

@@ -7,7 +7,7 @@ from itertools import combinations
 from typing import NamedTuple
 
 from bench.per_image import per_image_path, read_per_image
-from bench.report.bootstrap import ALPHA, Difference, Run, difference, draw, holm, image_counts
+from bench.report.bootstrap import ALPHA, Difference, Run, difference, draw, holm, image_counts, same_labels
 from bench.report.scored import Scored
 from bench.report.scores import SCORED
 from bench.report.series import RANKED_BY, Place, Series, place_of, ranked_by
@@ -79,12 +79,16 @@ def _standing(table: Sequence[Series], runs: Sequence[Sequence[Scored]], key: st
     places = list(_comparable(table, runs, key))
     found: list[Tie] = []
     ahead: dict[int, int] = dict.fromkeys(range(len(table)), 0)
+    loaded: dict[int, list[Run]] = {}
+    if len(places) > 1:
+        spec = runs[places[0]][0].spec
+        targets = [target.name for target in spec.targets if target.group == GROUPS[key]]
+        loaded = {place: load_runs(runs[place], targets) for place in places}
+        first = loaded[places[0]][0]
+        places = [place for place in places if all(same_labels(first, run) for run in loaded[place])]
     pairs = list(combinations(places, 2))
     if pairs:
-        group = GROUPS[key]
-        spec = runs[places[0]][0].spec
-        targets = [target.name for target in spec.targets if target.group == group]
-        draws = draw([load_runs(runs[place], targets) for place in places], targets, SCORED[spec.classes])
+        draws = draw([loaded[place] for place in places], targets, SCORED[spec.classes])
         of = dict(zip(places, draws, strict=True))
         differences = [difference(of[one], of[two]) for one, two in pairs]
         adjusted = holm([each.p for each in differences])
@@ -101,7 +105,10 @@ def _standing(table: Sequence[Series], runs: Sequence[Sequence[Scored]], key: st
 
 
 def _comparable(table: Sequence[Series], runs: Sequence[Sequence[Scored]], key: str) -> Iterator[int]:
-    """Places of the rows at the top that were scored on the same images as the first of them, and have the counts."""
+    """Places of the rows at the top that were scored on the same images as the first of them, and have the counts.
+
+    Whether on the same labels is seen when these are read.
+    """
     first: Mapping[str, object] | None = None
     for place, (row, mine) in enumerate(zip(table[:TESTED], runs, strict=False)):
         if key not in row.stats or not mine or not all(_has_counts(run) for run in mine):
