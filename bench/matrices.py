@@ -1,7 +1,7 @@
 """Confusion matrices of a result: arrays, read straight from the text of its file. Imports no torch.
 
-Nine tenths of what a result file holds are their counts. As JSON each would become an object, in a list, to be looked
-at one by one; of thousands of files that is most of the time of a report. So `cut_out` takes the text of the matrices
+Most numbers of a result file are their counts. As JSON each becomes an object, in a list, to be looked at one by one:
+of thousands of files, a fifth of a report's time. So `cut_out` takes the text of the matrices
 out of the file's and makes one array of it, and the schema finds a number in each one's place.
 """
 
