@@ -95,7 +95,8 @@ def _into(results: Path, out: Path | None, chosen: bool) -> Path | None:
         return None if chosen else results
     same = out.resolve() == results.resolve()
     if (chosen and same) or (not same and holds_results(out)):
-        raise UserError(f"--out {out}: the leaderboard there is of all results below it, and of nothing else; choose another folder")
+        rule = "the leaderboard there is of all results below it, and of nothing else"
+        raise UserError(f"--out {out}: {rule}; choose another folder")
     return out
 
 

@@ -1,4 +1,4 @@
-"""`results validate`: the bounds of the likelihood, lists that follow from cards, and which of several files is named."""
+"""`results validate`: likelihoods in bounds, lists that follow from cards, which of several files is named."""
 
 from __future__ import annotations
 
@@ -134,7 +134,8 @@ def test_relative_folders_are_named_as_they_are_typed(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     copied(tmp_path / "results")
-    for here, folder, other in (("", "results/streets", "results"), ("results/streets", ".", ".."), ("", ".", "results")):
+    cases = (("", "results/streets", "results"), ("results/streets", ".", ".."), ("", ".", "results"))
+    for here, folder, other in cases:
         monkeypatch.chdir(tmp_path / here)
         assert main(["results", "validate", folder]) == 2
         assert capsys.readouterr().err.endswith(f": give {other}\n")

@@ -167,7 +167,6 @@ class EarlierCost(Frozen):
         return self.model_dump()
 
 
-
 def _schema(cost: object) -> str:
     """Only what is wrong with the schema that a record is of is told, not what keeps it from being the other."""
     has = "parameters" in cost if isinstance(cost, dict) else isinstance(cost, RunCost)
