@@ -117,8 +117,7 @@ def latex(tables: Sequence[PaperTable]) -> str:
 
 def parts(table: PaperTable) -> list[Part]:
     """The table in as few parts as fit a page each, without the rows that have nothing to show in one."""
-    laid_out = [_widths(table, limit) for limit in TEXT_WIDTHS]
-    widths, broken = min(laid_out, key=lambda one: len(_columns(table, one[0])))
+    widths, broken = _layout(table)
     keys, found = list(range(table.keys)), list[Part]()
     for columns in _columns(table, widths):
         shown = [n for n, row in enumerate(table.rows) if any(row[column] not in ("", BLANK) for column in columns)]
@@ -140,19 +139,36 @@ def escape(text: str) -> str:
     return "".join(_SPECIAL.get(character, character) for character in text)
 
 
-def _widths(table: PaperTable, limit: float) -> tuple[list[float], frozenset[int]]:
-    """Points of each column, and which columns of text are broken at `limit`."""
-    widths, broken = [], set()
-    for column, (title, align) in enumerate(zip(table.header, table.align, strict=True)):
-        cells = ((row[column], (number, column) in table.bold) for number, row in enumerate(table.rows))
-        wide = max((text_width(text, bold) for text, bold in cells if text != MISSING), default=0.0)
+def fits(table: PaperTable) -> bool:
+    """Whether its columns need not be split."""
+    return len(_columns(table, _layout(table)[0])) == 1
+
+
+def _layout(table: PaperTable) -> tuple[list[float], frozenset[int]]:
+    """Points of each column, and which columns of text are broken."""
+    natural = _widths(table)
+    text = [column for column, align in enumerate(table.align) if align == "l"]
+    found = []
+    for limit in TEXT_WIDTHS:
+        widths = [min(wide, limit) if column in text else wide for column, wide in enumerate(natural)]
+        parts = len(_columns(table, widths))
+        found.append((parts, widths, frozenset(column for column in text if natural[column] > limit)))
+        if parts == 1:
+            break
+    return min(found, key=lambda one: one[0])[1:]
+
+
+def _widths(table: PaperTable) -> list[float]:
+    """Points of each column with its text in one line."""
+    widths = []
+    for column, title in enumerate(table.header):
+        wide = max((text_width(row[column]) for row in table.rows if row[column] != MISSING), default=0.0)
+        best = [text_width(table.rows[row][column], True) for row, place in table.bold if place == column]
         upright = table.rotated and column >= table.keys
-        wide = max(wide, LINE if upright else max(map(text_width, _stacked(title, wide))))
-        if align == "l" and wide > limit:
-            broken.add(column)
-            wide = limit
-        widths.append(wide)
-    return widths, frozenset(broken)
+        wide = max([wide, *best])
+        heading = [LINE] if upright else map(text_width, _stacked(title, wide))
+        widths.append(max([wide, *heading]))
+    return widths
 
 
 def _stacked(title: str, wide: float) -> list[str]:

@@ -10,7 +10,7 @@ from bench.report import reported, topics
 from bench.report.cells import MISSING, NOTHING, plain, score, titles
 from bench.report.corruptions import FIGURES
 from bench.report.frame import TARGET, targets_of
-from bench.report.latex import BLANK, PaperTable, parts, slug
+from bench.report.latex import BLANK, PaperTable, fits, slug
 from bench.report.missing import missing
 from bench.report.scored import Scored
 from bench.report.series import RELATIVE, Place, Series, Stat, place_of, ranked_by
@@ -107,7 +107,7 @@ def _scores(section: _Section, columns: Sequence[str]) -> list[PaperTable]:
     what = "mIoU in percent, mean ± standard deviation over seeds."
     whole = _table(section, "scores", what, mine, grouped, ends=True)
     found = [whole]
-    if len(parts(whole)) > 1 and section.rows:
+    if section.rows and not fits(whole):
         means = [name for name in mine if not name.startswith(TARGET)]
         others = [name for name in mine if name.startswith(TARGET)]
         found = [_table(section, "scores", what, means, dict.fromkeys(means, ""), ends=True)]
