@@ -28,7 +28,9 @@ def report(
         bool, typer.Option("--strict", help="Check the counts of every image, too; exit 1 when a file is damaged.")
     ] = False,
     protocol: Annotated[list[str] | None, typer.Option(help="Only this; may be given several times.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder for the files; by default that of the results.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for the files; by default that of the results, or none.")
+    ] = None,
     reported: Annotated[bool, typer.Option("--reported", help="With published figures, marked and unranked.")] = False,
     reference: Annotated[str | None, typer.Option(help="A method: corruption errors relative to its own.")] = None,
     html: Annotated[Path | None, typer.Option(help="Folder for a page that any browser opens from disk.")] = None,

@@ -158,7 +158,7 @@ def cost_of(document: dict, **parameters: int) -> None:
 
 
 SPOILT_NUMBERS = [
-    (lambda d: d["cost"]["latency"].update(median_ms=-5), "cost.cost.latency.median_ms: Input should be greater"),
+    (lambda d: d["cost"]["latency"].update(median_ms=-5), "cost.schema 3.latency.median_ms: Input should be greater"),
     (lambda d: d["seconds"].update(train=-1), "seconds.train: Input should be greater"),
     (lambda d: d["targets"]["west"].update(seconds=-1), "targets.west.seconds: Input should be greater"),
     (lambda d: cost_of(d, trainable=1), "the trainable parameters of backbone, head and adapter do not add up"),

@@ -170,12 +170,10 @@ class EarlierCost(Frozen):
 def _schema(cost: object) -> str:
     """Only what is wrong with the schema that a record is of is told, not what keeps it from being the other."""
     has = "parameters" in cost if isinstance(cost, dict) else isinstance(cost, RunCost)
-    return "cost" if has else "cost of schema 2"
+    return "schema 3" if has else "schema 2"
 
 
-Cost = Annotated[
-    Annotated[RunCost, Tag("cost")] | Annotated[EarlierCost, Tag("cost of schema 2")], Discriminator(_schema)
-]
+Cost = Annotated[Annotated[RunCost, Tag("schema 3")] | Annotated[EarlierCost, Tag("schema 2")], Discriminator(_schema)]
 
 COLUMNS = {
     "trainable_params": "trainable parameters",
