@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from bench.report.board import Board, leaderboard, write_board
-from bench.report.latex import LINES, WIDTH, PaperTable, latex, parts, text_width
+from bench.report.latex import latex
+from bench.report.layout import LINES, WIDTH, PaperTable, parts, text_width
 from bench.report.paper import paper_tables
 from bench.report.reported import published
 from bench.report.scored import read_scored, score_all
@@ -73,6 +74,12 @@ def test_long_text_is_broken_and_narrow_columns_tried_before_a_split() -> None:
     text = latex([long])
     assert rf">{{\raggedright\arraybackslash}}p{{{part.widths[0]:.0f}pt}}" in text
     assert r"images=\allowbreak{}0" in text
+
+
+def test_words_are_not_broken() -> None:
+    table = a_table(columns=9, rows=1)._replace(rows=[["x" * 40 + " (a=1)", *["36.1 ± 0.3"] * 9]])
+    assert all(part.widths[0] >= text_width("x" * 40) for part in parts(table))
+    assert max(part.width for part in parts(table)) <= WIDTH + 1e-6
 
 
 def test_long_tables_go_on_and_say_so() -> None:

@@ -10,7 +10,8 @@ from bench.report import reported, topics
 from bench.report.cells import MISSING, NOTHING, plain, score, titles
 from bench.report.corruptions import FIGURES
 from bench.report.frame import TARGET, targets_of
-from bench.report.latex import BLANK, PaperTable, fits, slug
+from bench.report.latex import slug
+from bench.report.layout import BLANK, PaperTable, fits
 from bench.report.missing import missing
 from bench.report.scored import Scored
 from bench.report.series import RELATIVE, Place, Series, Stat, place_of, ranked_by
