@@ -10,7 +10,7 @@ import typer
 
 from bench.cli_options import PROGRAM, Results, choice
 from bench.console import warn
-from bench.errors import UserError
+from bench.errors import PrerequisiteError, UserError
 
 if TYPE_CHECKING:
     from bench.report.reported import Published
@@ -28,17 +28,29 @@ def report(
         bool, typer.Option("--strict", help="Check the counts of every image, too; exit 1 when a file is damaged.")
     ] = False,
     protocol: Annotated[list[str] | None, typer.Option(help="Only this; may be given several times.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder for the files; by default that of the results.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for the files; by default that of the results, or none.")
+    ] = None,
     reported: Annotated[bool, typer.Option("--reported", help="With published figures, marked and unranked.")] = False,
     reference: Annotated[str | None, typer.Option(help="A method: corruption errors relative to its own.")] = None,
     html: Annotated[Path | None, typer.Option(help="Folder for a page that any browser opens from disk.")] = None,
 ) -> None:
-    """Make leaderboard.md, leaderboard.csv and leaderboard.tex from the result files."""
+    """Make leaderboard.md, leaderboard.csv and leaderboard.tex of all result files, beside them.
+
+    These files are of all results and of nothing else: what --protocol, --reported or --reference makes is written to
+    --out alone. Without --out it is printed as Markdown; with --html only the page is made.
+    """
     from bench.report.board import leaderboard, write_board
+    from bench.report.folder import require_root
     from bench.report.scored import read_scored
 
-    if not results.is_dir():
-        raise UserError(f"there is no folder {results}")
+    require_root(results)
+    chosen = bool(protocol) or reported or reference is not None
+    into = _into(results, out, chosen)
+    if html is not None:
+        from bench.report.page.write import require_ours, write_page
+
+        require_ours(html)  # before anything is written
     loaded = read_scored(results, per_image=strict)
     problems, published = list(loaded.problems), None
     if reported:
@@ -55,18 +67,47 @@ def report(
         )
     board = leaderboard(scored, reference=reference)
     warn(board.problems)
-    for path in write_board(board, out or results, published):
-        print(path)
     problems = problems + board.problems
     if html is not None:
-        from bench.report.page import write_page
+        _make(html)
+    if into is not None:
+        for path in write_board(board, into, published):
+            print(path)
+    elif html is None:
+        from bench.report.tables import markdown
 
+        print(markdown(board.rows, board.scored, published, board.standings), end="")
+    if html is not None:
         page = write_page(board, html, results, published)
         warn(page.problems)
         problems = problems + page.problems
         print(page.file)
     if strict and problems:
         raise typer.Exit(1)
+
+
+def _into(results: Path, out: Path | None, chosen: bool) -> Path | None:
+    """Where the files go; None for nowhere. `chosen`: they are not of all results, or of more than these.
+
+    Raises UserError for a folder whose leaderboard is of all results below it, which these are not.
+    """
+    from bench.report.folder import holds_results
+
+    if out is None:
+        return None if chosen else results
+    same = out.resolve() == results.resolve()
+    if (chosen and same) or (not same and holds_results(out)):
+        rule = "the leaderboard there is of all results below it, and of nothing else"
+        raise UserError(f"--out {out}: {rule}; choose another folder")
+    return out
+
+
+def _make(html: Path) -> None:
+    """Make the page's folder, before the other files are written. Raises PrerequisiteError."""
+    try:
+        html.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise PrerequisiteError(f"cannot write the page to {html}: {error.strerror or error}") from error
 
 
 def _of_protocols(

@@ -19,12 +19,12 @@ import numpy as np
 from pydantic import Field, ValidationError, ValidationInfo, model_validator
 
 from bench.byproducts import Byproducts, stacked_bins
-from bench.cost.figures import Cost
+from bench.cost.figures import Amount, Cost, Count
 from bench.data.labels import CLASSES
 from bench.errors import DamagedFile, PrerequisiteError, what_is_wrong
 from bench.matrices import Matrix, cut_out, stacked
 from bench.per_image import PerImage, check_contents, per_image_path, read_per_image
-from bench.spec import Frozen, Group, RunSpec, canonical_fields, spec_hash
+from bench.spec import Frozen, Group, Positive, RunSpec, canonical_fields, spec_hash
 from bench.writing import encode, write_atomically
 
 SCHEMA_VERSION: Literal[3] = 3
@@ -63,13 +63,13 @@ class TargetResult(Frozen):
     """Counts of one evaluation set; every score is derived from them."""
 
     group: Group
-    images: int
+    images: Count
     confusion: Matrix
     """(classes, classes) pixels; rows are the truth."""
     reliability: Reliability
     file_list_hash: str
-    left_out: int = 0  # by the exclude list
-    seconds: float
+    left_out: Count = 0  # by the exclude list
+    seconds: Amount
 
     def __eq__(self, other: object) -> bool:  # arrays have no truth value
         return isinstance(other, TargetResult) and self.model_dump() == other.model_dump()
@@ -78,18 +78,18 @@ class TargetResult(Frozen):
 class CurvePoint(Frozen):
     """One logged step of training."""
 
-    iteration: int
+    iteration: Positive
     loss: float
-    lr: float
+    lr: Amount
 
 
 class Seconds(Frozen):
     """Wall time of each part, resumed runs summed."""
 
-    train: float = 0.0
-    evaluate: float = 0.0
-    profile: float = 0.0
-    total: float = 0.0
+    train: Amount = 0.0
+    evaluate: Amount = 0.0
+    profile: Amount = 0.0
+    total: Amount = 0.0
 
 
 class RunResult(Frozen):

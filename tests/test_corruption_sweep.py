@@ -194,7 +194,7 @@ def test_errors_relative_to_a_reference(
         write_result(result, result_path(result.spec, tmp_path), per_image(result))
     where = ["report", "--results", str(tmp_path)]
     assert cli.main([*where, "--reference", "frozen"]) == 0
-    text = (tmp_path / "leaderboard.md").read_text()
+    text = capsys.readouterr().out
     assert "corruption error relative to frozen" in text
     frozen = next(line for line in text.splitlines() if "| frozen | " in line)
     assert " 100.0 " in frozen

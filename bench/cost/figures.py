@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Discriminator, Field, Tag, model_validator
 
-from bench.spec import Frozen
+from bench.spec import Frozen, Positive
+
+Amount = Annotated[float, Field(ge=0)]
+Count = Annotated[int, Field(ge=0)]
 
 Figure = Literal["parameters", "gflops", "latency", "clocks", "energy", "throughput", "memory", "training"]
 """What is measured."""
@@ -17,34 +20,45 @@ FAILED = "failed"
 
 
 class Parameters(Frozen):
-    """Numbers of parameters. backbone + head + adapter = total."""
+    """Numbers of parameters. backbone + head + adapter = total, and so of those that train."""
 
-    trainable: int
-    total: int
-    backbone: int
-    head: int
-    adapter: int
-    trainable_backbone: int
-    trainable_head: int
-    trainable_adapter: int
+    trainable: Count
+    total: Count
+    backbone: Count
+    head: Count
+    adapter: Count
+    trainable_backbone: Count
+    trainable_head: Count
+    trainable_adapter: Count
+
+    @model_validator(mode="after")
+    def _add_up(self) -> Parameters:
+        if self.backbone + self.head + self.adapter != self.total:
+            raise ValueError("the parameters of backbone, head and adapter do not add up to the total")
+        if self.trainable_backbone + self.trainable_head + self.trainable_adapter != self.trainable:
+            raise ValueError("the trainable parameters of backbone, head and adapter do not add up")
+        for part in ("backbone", "head", "adapter"):
+            if getattr(self, f"trainable_{part}") > getattr(self, part):
+                raise ValueError(f"more parameters of the {part} train than it has")
+        return self
 
 
 class Times(Frozen):
     """How long something took, in milliseconds, over `runs` after `warm_up` others; the device was waited for."""
 
-    median_ms: float
-    p25_ms: float
-    p75_ms: float
-    p95_ms: float
-    runs: int
-    warm_up: int
+    median_ms: Amount
+    p25_ms: Amount
+    p75_ms: Amount
+    p95_ms: Amount
+    runs: Count
+    warm_up: Count
 
 
 class Rate(Frozen):
     """Throughput at one batch size; without a rate the note says why."""
 
-    batch: int
-    images_per_s: float | None = None
+    batch: Positive
+    images_per_s: Amount | None = None
     times: Times | None = None
     note: str = ""
 
@@ -52,10 +66,10 @@ class Rate(Frozen):
 class Memory(Frozen):
     """Peak memory in MB (1e6 bytes), the model's own included."""
 
-    peak_mb: float
-    model_mb: float
+    peak_mb: Amount
+    model_mb: Amount
     """Bytes of parameters and buffers."""
-    baseline_mb: float | None
+    baseline_mb: Amount | None
     """Resident set of the process with the model built, over which the peak is counted; None on CUDA."""
     counted: str
     """What was read."""
@@ -71,16 +85,16 @@ class Training(Frozen):
 class Measured(Frozen):
     """What a model costs. A figure that could not be had is None, and `missing` says why."""
 
-    load: float | None = None
+    load: Amount | None = None
     """Processes that wanted to run in the minute before; None where the system does not tell."""
     parameters: Parameters | None = None
-    gflops: float | None = None
+    gflops: Amount | None = None
     """1e9 floating-point operations for one image: a multiplication and an addition are two."""
     latency: Times | None = None
     """Of predicting one batch."""
-    clocks: dict[str, float] | None = None
+    clocks: dict[str, Amount] | None = None
     """MHz, read right after the latency was measured."""
-    energy: float | None = None
+    energy: Amount | None = None
     """Joule for an image, of the whole board."""
     throughput: list[Rate] | None = None
     """At 1, 2, 4, ... images at once, until it does not fit or gets no better."""
@@ -105,11 +119,11 @@ class RunCost(Measured):
     """What a run's model costs, at images of the training crop's size: `profile`'s figures in less time."""
 
     parameters: Parameters
-    size: tuple[int, int]
+    size: tuple[Positive, Positive]
     """Height, width in pixels of the images, which are predicted whole and one at a time (but for the throughput)."""
-    train_batch: int
+    train_batch: Positive
     """Images in the training step: the recipe's."""
-    seconds: float
+    seconds: Amount
     """Of timing, for each figure."""
 
     def row(self) -> dict[str, float | None]:
@@ -133,21 +147,33 @@ class RunCost(Measured):
 class EarlierCost(Frozen):
     """What a run's model costs in result files of schema 2, which counted memory and throughput in another way."""
 
-    trainable_params: int
-    total_params: int
-    gflops: float | None = None
-    latency_ms: float | None = None
-    images_per_s: float | None = None
+    trainable_params: Count
+    total_params: Count
+    gflops: Amount | None = None
+    latency_ms: Amount | None = None
+    images_per_s: Amount | None = None
     """In batches of 8."""
-    peak_memory_mb: float | None = None
+    peak_memory_mb: Amount | None = None
     """Of tensors alone on a CPU; what torch's allocator handed out on CUDA."""
+
+    @model_validator(mode="after")
+    def _some_train(self) -> EarlierCost:
+        if self.trainable_params > self.total_params:
+            raise ValueError("more parameters train than there are")
+        return self
 
     def row(self) -> dict[str, float | None]:
         """The figures that tables have columns for."""
         return self.model_dump()
 
 
-Cost = RunCost | EarlierCost
+def _schema(cost: object) -> str:
+    """Only what is wrong with the schema that a record is of is told, not what keeps it from being the other."""
+    has = "parameters" in cost if isinstance(cost, dict) else isinstance(cost, RunCost)
+    return "schema 3" if has else "schema 2"
+
+
+Cost = Annotated[Annotated[RunCost, Tag("schema 3")] | Annotated[EarlierCost, Tag("schema 2")], Discriminator(_schema)]
 
 COLUMNS = {
     "trainable_params": "trainable parameters",

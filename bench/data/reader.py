@@ -101,8 +101,25 @@ class SegmentationDataset:
 
     def file_list_hash(self, images: int | None = None) -> str:
         """sha256 over the revision and the names of the first `images` samples (all by default)."""
-        lines = [self.revision, *self.names[:images]]
-        return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+        return _digest(self.revision, self.names[:images])
+
+
+def list_hash(card: StreetsCard, images: int) -> str:
+    """`file_list_hash` of the first `images` of a set of the embedded world: it follows from the card."""
+    return _digest(revision(card), [_frame_name(card, frame) for frame in _frames(card)[:images]])
+
+
+def _digest(revision: str, names: Iterable[str]) -> str:
+    return hashlib.sha256("\n".join([revision, *names]).encode()).hexdigest()
+
+
+def _frames(card: StreetsCard) -> range:
+    first = 0 if card.split == "train" else _VAL_OFFSET
+    return range(first, first + card.images)
+
+
+def _frame_name(card: StreetsCard, frame: int) -> str:
+    return f"{card.domain}/{frame:07d}"
 
 
 def open_dataset(
@@ -119,9 +136,8 @@ def open_dataset(
 
         dataset = open_files(card, data_root, halved=halved)
     else:
-        first = 0 if card.split == "train" else _VAL_OFFSET
-        frames = range(first, first + card.images)
-        file_names = [f"{card.domain}/{frame:07d}" for frame in frames]
+        frames = _frames(card)
+        file_names = [_frame_name(card, frame) for frame in frames]
         load = _streets_loader(card, frames)
         dataset = SegmentationDataset(name, file_names, _halving(load) if halved else load, revision(card))
     if images is not None:
@@ -158,7 +174,7 @@ def _streets_loader(card: StreetsCard, frames: range) -> Callable[[int], Sample]
 
     def load(index: int) -> Sample:
         frame = streets.render(card.domain, frames[index], card.height, card.width)
-        return Sample(frame.image, frame.label, f"{card.domain}/{frames[index]:07d}")
+        return Sample(frame.image, frame.label, _frame_name(card, frames[index]))
 
     return load
 

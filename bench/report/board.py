@@ -14,10 +14,11 @@ from bench.report import reported
 from bench.report.corruptions import Grid, pairs, relative
 from bench.report.latex import latex
 from bench.report.memory import no_collection
+from bench.report.paper import paper_tables
 from bench.report.scored import Scored, score_all
 from bench.report.series import RELATIVE, Place, Series, Stat, series
 from bench.report.standings import Standing, standings
-from bench.report.tables import comma_separated, markdown, paper_tables
+from bench.report.tables import comma_separated, markdown
 from bench.result import RunResult
 from bench.writing import write_atomically
 
@@ -76,7 +77,7 @@ def write_board(board: Board, into: Path, published: reported.Published | None =
     texts = {
         "leaderboard.md": markdown(board.rows, board.scored, published, board.standings),
         "leaderboard.csv": comma_separated(board.rows, published, board.standings),
-        "leaderboard.tex": latex(paper_tables(board.rows, board.standings, board.scored)),
+        "leaderboard.tex": latex(paper_tables(board.rows, board.standings, board.scored, published)),
     }
     try:
         into.mkdir(parents=True, exist_ok=True)

@@ -23,6 +23,10 @@ TARGET = "target:"
 
 CLASS = "class:"
 """Prefix of the columns that hold one class's IoU."""
+CORRUPTION = "corruption:"
+"""Prefix of the columns that hold the mIoU under one corruption, the mean over the severities that were run."""
+CLEAN = f"{CORRUPTION}clean"
+"""The same without one: on the very same images."""
 RANKED_GROUPS: tuple[Group, ...] = ("unseen", "weather", "corruption", "reliability")
 """What rows are ranked by: the mean of the first of these groups that a protocol has targets of."""
 
@@ -65,6 +69,7 @@ def to_frame(results: Iterable[RunResult | Scored], root: Path | None = None) ->
                     for key, value in anomaly._asdict().items()
                 },
                 **_per_class(result),
+                **_per_corruption(result),
                 **(dict.fromkeys(COLUMNS) | (result.cost.row() if result.cost else {})),
             }
         )
@@ -80,6 +85,13 @@ def _per_class(result: Scored) -> dict[str, float]:
         return {}
     means = mean_present(result.found.iou[mine].T)
     return {CLASS + name: value for name, value in zip(CLASSES, means.tolist(), strict=False)}
+
+
+def _per_corruption(result: Scored) -> dict[str, float | None]:
+    if result.swept is None:
+        return {}
+    means = {name: sum(scores.values()) / len(scores) for name, scores in result.swept.grid.items()}
+    return {CLEAN: result.swept.clean} | {CORRUPTION + name: value for name, value in means.items()}
 
 
 def targets_of(specs: Iterable[RunSpec]) -> dict[tuple[str, str], dict[str, list[str]]]:
