@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -12,22 +13,23 @@ from bench.cost.figures import Parameters
 from bench.parts import Backbone
 
 
+def parts(segmenter: Segmenter) -> dict[str, list[nn.Parameter]]:
+    """The parameters of backbone, head and adapter, each once; what no backbone and no head holds is the adapter's."""
+    found: dict[str, list[nn.Parameter]] = {"backbone": [], "head": [], "adapter": []}
+    mine, heads = ({id(p) for p in part.parameters()} for part in (segmenter.backbone, segmenter.head))
+    for held in segmenter.parameters():
+        found["backbone" if id(held) in mine else "head" if id(held) in heads else "adapter"].append(held)
+    return found
+
+
 def count(segmenter: Segmenter) -> Parameters:
-    """Numbers of parameters; what no backbone and no head holds belongs to the adapter."""
-    everything = dict(segmenter.named_parameters())
-    parts = {"backbone": segmenter.backbone, "head": segmenter.head}
-    held = {name: {id(p) for p in part.parameters()} for name, part in parts.items()}
-    rest = {id(p) for p in everything.values()} - held["backbone"] - held["head"]
-    held["adapter"] = rest
-    held["head"] = held["head"] - held["backbone"]
+    """Numbers of parameters: all and those that train, of the model and of its `parts`."""
     counts: dict[str, int] = {}
-    for part, known in held.items():
-        mine = [p for p in everything.values() if id(p) in known]
-        counts[part] = sum(p.numel() for p in mine)
-        counts[f"trainable_{part}"] = sum(p.numel() for p in mine if p.requires_grad)
-    total = sum(p.numel() for p in everything.values())
-    trainable = sum(p.numel() for p in everything.values() if p.requires_grad)
-    return Parameters(trainable=trainable, total=total, **counts)
+    for part, of in parts(segmenter).items():
+        counts[part] = sum(held.numel() for held in of)
+        counts[f"trainable_{part}"] = sum(held.numel() for held in of if held.requires_grad)
+    trainable = sum(number for part, number in counts.items() if part.startswith("trainable"))
+    return Parameters(trainable=trainable, total=sum(counts.values()) - trainable, **counts)
 
 
 def flops(module: Segmenter | Backbone, predict: Callable[[], object]) -> int:

@@ -16,7 +16,7 @@ from bench.result import Provenance
 from bench.spec import Frozen, Positive
 from bench.writing import encode, write_atomically
 
-SCHEMA_VERSION: Literal[1] = 1
+SCHEMA_VERSION: Literal[2] = 2
 ALARM = 0.01
 """How often a check may fail by chance, were its seed drawn anew: over all scores of a file together."""
 LEAST_MIOU = 0.5
@@ -25,7 +25,8 @@ RULE = (
     f"mIoU: of each group of targets, t(1 - {ALARM} / (2 x scores in this file)) x spread x sqrt(1 + 1 / seeds), at "
     f"least {LEAST_MIOU}, around the seeds' mean: where one more seed may lie. The spread is the standard deviation "
     "over seeds, pooled over the methods. Parameters: equal. The others are fixed: gflops relative; labels, the share "
-    "of pixels whose class is another; response, the relative distance of a built model's answers to a fixed input."
+    "of pixels whose class is another; response, the relative distance of a built model's answers to a fixed input; "
+    "first steps, relative: losses, and how far parameters move, of a built model's first steps on the sources."
 )
 
 
@@ -59,6 +60,8 @@ class Tolerances(Frozen):
     """Relative."""
     labels: float = 0.001
     response: float = 0.0001
+    steps: float = 0.001
+    """Relative, of each loss and each part."""
 
 
 class Figures(NamedTuple):
@@ -72,6 +75,7 @@ class Figures(NamedTuple):
     total_params: int
     gflops: float | None
     response: list[float]
+    steps: dict[str, float]
     settings: dict[str, Any]
     """The run's own settings, flat."""
     method_code: str | None
@@ -87,6 +91,7 @@ class Entry(Frozen):
     total_params: int
     gflops: float | None
     response: list[float]
+    steps: dict[str, float]
     settings: dict[str, Any]
     method_code: str | None
     """Digest of the method's own file."""
@@ -99,7 +104,7 @@ class Entry(Frozen):
 class Baseline(Frozen):
     """The file."""
 
-    schema_version: Literal[1] = SCHEMA_VERSION
+    schema_version: Literal[2] = SCHEMA_VERSION
     protocol: str
     track: str
     backbone: str

@@ -14,6 +14,7 @@ from bench.gate.baseline import Baseline, Entry, Figures, Tolerances
 from bench.result import Provenance
 
 PERCENT, POINTS = "%", "points"
+_TINY = 1e-300
 
 
 class Row(NamedTuple):
@@ -61,6 +62,7 @@ def compare(method: str, entry: Entry, now: Figures, allowed: Tolerances) -> lis
         *_counts(method, entry, now, allowed),
         *_labels(method, entry, now, allowed),
         *_response(method, entry, now, allowed),
+        *_steps(method, entry, now, allowed),
         *_settings(method, entry.settings, now.settings),
     ]
 
@@ -103,6 +105,14 @@ def _response(method: str, entry: Entry, now: Figures, allowed: Tolerances) -> I
     yield _row(method, "response", None, None, relative, 100 * allowed.response, PERCENT)
 
 
+def _steps(method: str, entry: Entry, now: Figures, allowed: Tolerances) -> Iterator[Row]:
+    """Of each loss, and of each part's movement, relative."""
+    for what in {**entry.steps, **now.steps}:
+        before, after = entry.steps.get(what), now.steps.get(what)
+        relative = None if before is None or after is None else 100 * (after - before) / max(abs(before), _TINY)
+        yield _row(method, what, before, after, relative, 100 * allowed.steps, PERCENT)
+
+
 def _settings(method: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[Row]:
     for name in before:
         if name in now and before[name] != now[name]:
@@ -123,7 +133,7 @@ def distance(now: npt.ArrayLike, before: npt.ArrayLike) -> float:
     mine, other = np.asarray(now, np.float64), np.asarray(before, np.float64)
     if mine.shape != other.shape:
         return float("inf")
-    return float(np.linalg.norm(mine - other) / max(np.linalg.norm(other), np.finfo(np.float64).tiny))
+    return float(np.linalg.norm(mine - other)) / max(float(np.linalg.norm(other)), _TINY)
 
 
 def _row(

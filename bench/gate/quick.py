@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,6 +13,7 @@ import numpy as np
 from bench.errors import PrerequisiteError
 from bench.gate.baseline import Budget, Figures
 from bench.gate.response import response
+from bench.gate.steps import first_steps
 from bench.models.build import build_segmenter
 from bench.observer import Observer
 from bench.report.scores import scores
@@ -107,20 +108,26 @@ def folder(place: Place) -> Iterator[Path]:
 
 
 def quick_run(spec: RunSpec, results: Path, place: Place, on_existing: OnExisting, *, answers: bool = True) -> Quick:
-    """Train, score and measure `spec`; no response unless it `answers`. Raises what `bench.run.run` raises."""
+    """Train, score and measure `spec`; response and first steps only if it `answers`. Raises what `run` raises."""
     observer = OneBar(place.observer, f"{spec.method}, seed {spec.seed}") if place.observer else None
     options: dict[str, Any] = {"device": place.device, "observer": observer, "weights": place.weights}
     options |= {"data_root": place.data_root, "workers": place.workers, "on_existing": on_existing}
     result = run(spec, results=results, **options)
     answer: list[float] = []
+    steps: dict[str, float] = {}
     if answers:
-        found = response(build_segmenter(spec, place.weights), spec.recipe.crop)
-        answer = [float(f"{value:.{DIGITS}g}") for value in found]
-    return Quick(figures(result, answer), result)
+        answer = [_rounded(value) for value in response(build_segmenter(spec, place.weights), spec)]
+        found = first_steps(build_segmenter(spec, place.weights), spec, place.data_root)
+        steps = {what: _rounded(value) for what, value in found.items()}
+    return Quick(figures(result, answer, steps), result)
 
 
-def figures(result: RunResult, answer: Sequence[float]) -> Figures:
-    """What a complete result says, with the model's response."""
+def _rounded(value: float) -> float:
+    return float(f"{value:.{DIGITS}g}")
+
+
+def figures(result: RunResult, answer: Sequence[float], steps: Mapping[str, float]) -> Figures:
+    """What a complete result says, with the model's response and its first steps."""
     assert result.cost is not None, "a complete result has its cost"
     found = scores(result).targets
     groups = list(dict.fromkeys(target.group for target in found.values() if target.miou is not None))
@@ -139,6 +146,7 @@ def figures(result: RunResult, answer: Sequence[float]) -> Figures:
         total_params=total,
         gflops=cost["gflops"],
         response=list(answer),
+        steps=dict(steps),
         settings=settings(result.spec),
         method_code=result.provenance.method_code,
     )
