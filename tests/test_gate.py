@@ -16,8 +16,8 @@ import torch
 from conftest import quick
 from torch import Tensor
 
-from bench import cli, protocols
-from bench.data import streets
+from bench import cli, inference, protocols, train
+from bench.data import stream, streets
 from bench.gate.baseline import Budget, read_baseline
 from bench.gate.check import subject, update
 from bench.gate.quick import Place, Subject, folder
@@ -94,8 +94,9 @@ def test_nothing_moved(baseline: Path, tmp_path: Path, capsys: pytest.CaptureFix
     groups = ("source", "unseen", "corruption")
     wanted = {f"{what} {group}" for what in ("mIoU", "labels") for group in groups}
     wanted |= {"trainable parameters", "total parameters", "GFLOPs", "response"}
+    wanted |= {"loss of step 1", "loss of step 2", "head moved"}
     rows = {(row["method"], row["quantity"]) for row in document["rows"]}
-    assert rows == {(method, quantity) for method in ("rein", "frozen") for quantity in wanted}
+    assert rows == {(method, what) for method in ("rein", "frozen") for what in wanted} | {("rein", "adapter moved")}
     assert {row["difference"] for row in document["rows"] if "labels" in row["quantity"]} == {0.0}
     assert len(list(tmp_path.glob("small/eva02-mini/*/*.json"))) == 2
 
@@ -106,6 +107,10 @@ def without_softmax(self: rein.Rein, features: Tensor, block: int) -> Tensor:
     delta = similarity[..., 1:] @ self.mlp_token2feat(tokens[1:])
     refined: Tensor = features + self.scale * self.mlp_delta_f(delta + features)
     return refined
+
+
+def without_softmax_in_training(self: rein.Rein, features: Tensor, block: int) -> Tensor:
+    return self._predict(features, block) if self._folds() else without_softmax(self, features, block)
 
 
 def not_normalised(self: Normalised, images: Tensor, multiple: int) -> Tensor:
@@ -124,6 +129,28 @@ def freeze_all_but_one(module: Any) -> Any:
     return module
 
 
+def all_but_the_adapter(segmenter: Any, recipe: Any, whole: Any = train.parameter_groups) -> Any:
+    adapter = {id(parameter) for parameter in segmenter.adapter.parameters()}
+    groups = [
+        group | {"params": [p for p in group["params"] if id(p) not in adapter]} for group in whole(segmenter, recipe)
+    ]
+    return [group for group in groups if group["params"]]
+
+
+def ten_times_the_rate(segmenter: Any, recipe: Any, whole: Any = train.parameter_groups) -> Any:
+    return [group | {"lr_scale": 10 * group["lr_scale"]} for group in whole(segmenter, recipe)]
+
+
+def flipped_without_its_label(*arguments: Any, whole: Any = stream.train_transform) -> Any:
+    image, label = whole(*arguments)
+    return np.ascontiguousarray(image[:, :, ::-1]), label
+
+
+def stitched_8_px_off(*arguments: Any, whole: Any = inference.predict_logits) -> Tensor:
+    scores: Tensor = whole(*arguments).roll(8, dims=-1)
+    return scores
+
+
 @pytest.mark.parametrize(
     ("where", "name", "planted", "expected"),
     [
@@ -137,6 +164,27 @@ def freeze_all_but_one(module: Any) -> Any:
             id="the label map shifted by one class",
         ),
         pytest.param(rein, "freeze", freeze_all_but_one, {"trainable parameters"}, id="a frozen parameter that trains"),
+        pytest.param(
+            rein.Rein,
+            "forward",
+            without_softmax_in_training,
+            {"adapter moved"},
+            id="Rein's softmax removed in training",
+        ),
+        pytest.param(
+            train, "parameter_groups", all_but_the_adapter, {"adapter moved"}, id="an optimiser without the adapter"
+        ),
+        pytest.param(
+            train,
+            "parameter_groups",
+            ten_times_the_rate,
+            {"loss of step 2", "head moved", "adapter moved"},
+            id="ten times the learning rate",
+        ),
+        pytest.param(
+            stream, "train_transform", flipped_without_its_label, {"loss of step 1"}, id="flipped without the label"
+        ),
+        pytest.param(inference, "predict_logits", stitched_8_px_off, {"response"}, id="windows stitched 8 px off"),
     ],
 )
 def test_planted_regressions_are_caught(
@@ -154,9 +202,10 @@ def test_planted_regressions_are_caught(
     assert expected <= moved(document)
     for row in document["moved"]:
         if row["quantity"] in expected:
-            assert abs(row["difference"]) > 5 * row["tolerance"]
+            assert abs(row["difference"]) > 2 * row["tolerance"]
     # What is planted in one place is not found in others: two seeds allow any mIoU, all else is exact.
-    assert not {row for row in moved(document) - expected if not row.startswith(("mIoU", "response"))}
+    follow = ("mIoU", "response", "loss", "head moved", "adapter moved", "backbone moved")
+    assert not {row for row in moved(document) - expected if not row.startswith(follow)}
 
 
 def test_what_moved_is_a_table(
@@ -173,9 +222,10 @@ def test_what_moved_is_a_table(
 
 
 def test_a_change_of_rounding_moves_nothing_but_what_is_trained(baseline: Path) -> None:
-    """Other kernels and another number of threads: the response stays, orders of magnitude below its tolerance."""
+    """Other kernels and another number of threads: response and first steps stay, far below their tolerances."""
     from bench.gate.compare import distance
     from bench.gate.response import response
+    from bench.gate.steps import first_steps
     from bench.models.build import build_segmenter
 
     known = read_baseline(baseline)
@@ -185,10 +235,12 @@ def test_a_change_of_rounding_moves_nothing_but_what_is_trained(baseline: Path) 
         try:
             torch.set_num_threads(2)
             with torch.backends.mkldnn.flags(enabled=False):
-                found = response(build_segmenter(spec), spec.recipe.crop)
+                found = response(build_segmenter(spec), spec)
+                steps = first_steps(build_segmenter(spec), spec)
         finally:
             torch.set_num_threads(before)
         assert distance(found, entry.response) < known.tolerances.response / 20
+        assert steps == pytest.approx(entry.steps, rel=known.tolerances.steps / 2)
 
 
 @pytest.mark.parametrize(
@@ -196,7 +248,7 @@ def test_a_change_of_rounding_moves_nothing_but_what_is_trained(baseline: Path) 
     [
         (None, ["--baseline", "absent.json"], "there is no baseline absent.json: `check --update"),
         ("{ half", [], "damaged file BASELINE: it is no baseline"),
-        ({"schema_version": 7}, [], "BASELINE is a baseline of version 7, not 1: write a new one"),
+        ({"schema_version": 7}, [], "BASELINE is a baseline of version 7, not 2: write a new one"),
         ({"methods": {}}, [], "damaged file BASELINE: it is no baseline: methods"),
         ({"protocol": "smal"}, [], "unknown protocol 'smal'; did you mean 'small'?"),
         ({"backbone": "eva2"}, [], "unknown backbone 'eva2'; did you mean 'eva02'?"),

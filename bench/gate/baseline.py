@@ -60,7 +60,7 @@ class Tolerances(Frozen):
     """Relative."""
     labels: float = 0.001
     response: float = 0.0001
-    steps: float = 0.001
+    steps: float = 0.0005
     """Relative, of each loss and each part."""
 
 
