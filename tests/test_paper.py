@@ -199,6 +199,14 @@ def test_the_text_is_latex(make_result) -> None:
     assert text.count(r"\rotatebox{90}{") == 3 + 2  # three classes, one corruption and the mean of it
 
 
+def test_no_character_is_taken_for_a_command() -> None:
+    text = latex([a_table(columns=1, rows=1)._replace(rows=[["[a]<b>|c&d%e$f#g_h{i}~^\\", "1"]])])
+    (cells,) = lines_of(text)
+    assert cells[0].replace(r"\allowbreak{}", "") == (
+        r"{[}a]$<$b$>$$|$c\&d\%e\$f\#g\_h\{i\}\textasciitilde{}\textasciicircum{}\textbackslash{}"
+    )
+
+
 def test_missing_pairs_span_the_columns(make_result) -> None:
     there = [("a", "one"), ("a", "two"), ("b", "one")]
     results = [make_result(method=method, backbone=backbone) for method, backbone in there]
