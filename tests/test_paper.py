@@ -120,6 +120,18 @@ def test_nothing_is_best_of_one(make_result) -> None:
     assert "In brackets: the place by the mean alone" in tables[0].caption
 
 
+def test_means_over_other_corruptions_are_not_compared(make_result, make_spec) -> None:
+    first = make_spec().targets
+    other = (*first[:-1], first[-1].model_copy(update={"severity": 5}))
+    results = [make_result(method="a"), make_result(method="b"), make_result(method="c", targets=other)]
+    for kept, compared in ((results[:2], True), (results, False)):
+        tables = paper_tables(series(kept), {}, score_all(kept))
+        for table in tables[:2]:
+            bold = {table.header[place].split(" ↓")[0] for _, place in table.bold}
+            assert ("corruption mean" in bold) == compared, table.label
+        assert "unseen mean" in {tables[0].header[place] for _, place in tables[0].bold}
+
+
 def test_published_rows_are_in_marked_and_unranked(make_result, theirs) -> None:
     from bench.spec import Target, Track
 
@@ -185,6 +197,14 @@ def test_the_text_is_latex(make_result) -> None:
     assert "36.1" not in text
     assert re.search(r"\d\{\\scriptsize\$\\pm\$\d+\.\d\}", text)
     assert text.count(r"\rotatebox{90}{") == 3 + 2  # three classes, one corruption and the mean of it
+
+
+def test_no_character_is_taken_for_a_command() -> None:
+    text = latex([a_table(columns=1, rows=1)._replace(rows=[["[a]<b>|c&d%e$f#g_h{i}~^\\", "1"]])])
+    (cells,) = lines_of(text)
+    assert cells[0].replace(r"\allowbreak{}", "") == (
+        r"{[}a]$<$b$>$$|$c\&d\%e\$f\#g\_h\{i\}\textasciitilde{}\textasciicircum{}\textbackslash{}"
+    )
 
 
 def test_missing_pairs_span_the_columns(make_result) -> None:

@@ -12,20 +12,23 @@ from bench.report.layout import BREAKS, SEPARATION, PaperTable, Part, parts, sta
 HEAD = r"""% Made by `python -m bench report`. The preamble needs \usepackage{array,booktabs,graphicx}.
 % Each table is a table* for a page of two columns (at most 500 pt wide in \footnotesize of a 10 pt document).
 """
-_SPECIAL = {
-    **{character: f"\\{character}" for character in "&%$#_{}"},
-    **{character: f"${character}$" for character in "<>|"},
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "\\": r"\textbackslash{}",
-    "±": r"$\pm$",
-    "×": r"$\times$",
-    "↓": r"$\downarrow$",
-    "†": r"$^\dagger$",
-    "‡": r"$^\ddagger$",
-    "—": "---",
-    "–": "--",
-}
+_SPECIAL = str.maketrans(
+    {
+        **{character: f"\\{character}" for character in "&%$#_{}"},
+        **{character: f"${character}$" for character in "<>|"},
+        "[": "{[}",  # which would be an option of the row's end above
+        "~": r"\textasciitilde{}",
+        "^": r"\textasciicircum{}",
+        "\\": r"\textbackslash{}",
+        "±": r"$\pm$",
+        "×": r"$\times$",
+        "↓": r"$\downarrow$",
+        "†": r"$^\dagger$",
+        "‡": r"$^\ddagger$",
+        "—": "---",
+        "–": "--",
+    }
+)
 
 
 def latex(tables: Sequence[PaperTable]) -> str:
@@ -39,7 +42,7 @@ def latex(tables: Sequence[PaperTable]) -> str:
 
 def escape(text: str) -> str:
     """Text as LaTeX sets it."""
-    return "".join(_SPECIAL.get(character, character) for character in text)
+    return text.translate(_SPECIAL)
 
 
 def _set(part: Part, number: int, of: int) -> str:

@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 from bench.report import reported, topics
 from bench.report.cells import MISSING, NOTHING, plain, score, titles
-from bench.report.corruptions import FIGURES
-from bench.report.frame import TARGET, targets_of
+from bench.report.corruptions import FIGURES, pairs
+from bench.report.frame import CLEAN, CORRUPTION, TARGET, targets_of
 from bench.report.latex import slug
 from bench.report.layout import BLANK, PaperTable, fits
 from bench.report.missing import missing
@@ -242,12 +242,13 @@ def _amount(row: Series, name: str) -> str:
 
 
 def _best(section: _Section, columns: Sequence[str], keys: int) -> frozenset[tuple[int, int]]:
-    """Row and column of the best measured figure of each column as it is shown, and of what ties with it."""
+    """Row and column of the best measured figure of each comparable column as it is shown, and of what ties with it."""
     found = set[tuple[int, int]]()
     for column, name in enumerate(columns, start=keys):
         means = {place: row.stats[name].mean for place, row in enumerate(section.rows) if name in row.stats}
         shown = {place: round(mean, 1) for place, mean in means.items() if not math.isnan(mean)}
-        if len(shown) < 2:
+        swept = (_swept(section.rows[place], name) for place in shown) if name.startswith("corruption") else ()
+        if len(shown) < 2 or len(set(swept)) > 1:
             continue
         best = min(shown.values()) if _less(name) else max(shown.values())
         there = {place for place, value in shown.items() if value == best}
@@ -256,6 +257,14 @@ def _best(section: _Section, columns: Sequence[str], keys: int) -> frozenset[tup
             there |= {place for tie in section.standing.ties for place in tie[:2] if first in tie[:2]}
         found |= {(place, column) for place in there}
     return frozenset(found)
+
+
+def _swept(row: Series, name: str) -> frozenset[tuple[str, int]]:
+    """The corruptions that a figure is of: over others a mean is not comparable."""
+    if name.startswith(CORRUPTION) and name != CLEAN:
+        corruption = name.removeprefix(CORRUPTION)
+        return frozenset((corruption, severity) for severity in row.grid.get(corruption, ()))
+    return pairs(row.grid) if name.startswith("corruption_") else frozenset()
 
 
 def _less(name: str) -> bool:
