@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 from pathlib import Path
@@ -9,12 +10,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from bench.gate.baseline import ALARM, LEAST_MIOU, Baseline, Entry, Figures, pooled, read_baseline, tolerances
 from bench.gate.check import subject
 from bench.gate.compare import added, compare, distance, moved_share
 from bench.gate.quick import protocol_state, settings
 from bench.gate.response import response
+from bench.gate.steps import first_steps
+from bench.gate.table import written
 from bench.models.build import build_segmenter
 from bench.result import load_all
 from bench.spec import RunSpec
@@ -89,6 +93,11 @@ def test_every_quantity_has_a_row_and_each_can_move(committed: Baseline) -> None
     assert moved(committed, gflops=entry.gflops * 1.011) == moved(committed, gflops=None) == {"GFLOPs"}
     assert moved(committed, response=entry.response[:-1]) == {"response"}
     assert moved(committed, response=[value * 1.0002 for value in entry.response]) == {"response"}
+    for what, value in entry.steps.items():
+        assert moved(committed, steps={**entry.steps, what: value * 1.0004}) == set()
+        assert moved(committed, steps={**entry.steps, what: value * 1.0006}) == {what}
+        assert moved(committed, steps={name: known for name, known in entry.steps.items() if name != what}) == {what}
+    assert moved(committed, steps={**entry.steps, "backbone moved": 0.1}) == {"backbone moved"}
     counts = entry.labels["source"]
     assert moved(committed, labels={**entry.labels, "source": counts[1:] + counts[:1]}) == {"labels source"}
 
@@ -134,7 +143,7 @@ def test_the_committed_baseline_states_where_its_tolerances_come_from(committed:
 
 @pytest.mark.parametrize("method", METHODS)
 def test_the_committed_baseline_is_of_todays_code(committed: Baseline, method: str) -> None:
-    """All that needs no training: protocol, settings, parameters, response. `python -m bench check` does the rest."""
+    """All that needs no long training. `python -m bench check` does the rest."""
     entry, spec = committed.methods[method], spec_of(committed, method)
     assert protocol_state(spec) == committed.protocol_state
     assert settings(spec) == entry.settings
@@ -142,10 +151,29 @@ def test_the_committed_baseline_is_of_todays_code(committed: Baseline, method: s
     counts = [(p.numel(), p.requires_grad) for p in segmenter.parameters()]
     assert sum(number for number, _ in counts) == entry.total_params
     assert sum(number for number, trains in counts if trains) == entry.trainable_params
-    assert distance(response(segmenter, spec.recipe.crop), entry.response) < committed.tolerances.response
+    assert distance(response(segmenter, spec), entry.response) < committed.tolerances.response
+    steps = first_steps(build_segmenter(spec), spec)
+    assert steps == pytest.approx(entry.steps, rel=committed.tolerances.steps)
 
 
 def test_baselines_are_no_results() -> None:
     """They lie in the results folder, and the leaderboard does not take them for damaged runs."""
     assert COMMITTED.is_file()
     assert not [problem for problem in load_all(COMMITTED.parents[1]).problems if "baselines" in str(problem.path)]
+
+
+def test_a_new_baseline_says_which_scores_it_does_not_guard(committed: Baseline) -> None:
+    allowed = dict.fromkeys(committed.tolerances.miou, 0.5)
+    narrow = committed.model_copy(update={"tolerances": committed.tolerances.model_copy(update={"miou": allowed})})
+    assert "may fall to 0" not in shown(narrow)
+    allowed["unseen"] = narrow.methods["rein"].score("unseen")
+    wide = narrow.model_copy(update={"tolerances": narrow.tolerances.model_copy(update={"miou": allowed})})
+    assert "may fall to 0 within their tolerance, which more seeds (--seeds)" in shown(wide)
+    assert "rein unseen" in shown(wide)
+    assert "rein source" not in shown(wide).split("may fall")[1]
+
+
+def shown(baseline: Baseline) -> str:
+    console = Console(width=300, file=io.StringIO())
+    console.print(written(baseline))
+    return console.file.getvalue()  # type: ignore[attr-defined]

@@ -54,7 +54,16 @@ def written(baseline: Baseline) -> RenderableType:
             )
         table.add_row(method, "trainable parameters", f"{entry.trainable_params:,}", "", "0")
         table.add_section()
-    return table
+    blind = [
+        f"{method} {group}"
+        for method, entry in baseline.methods.items()
+        for group in entry.miou
+        if baseline.tolerances.miou[group] >= entry.score(group)
+    ]
+    if not blind:
+        return table
+    told = "these may fall to 0 within their tolerance, which more seeds (--seeds) or iterations make narrower: "
+    return Group(table, f"mIoU: {told}{', '.join(blind)}")
 
 
 def _table(rows: Sequence[Row]) -> Table:
