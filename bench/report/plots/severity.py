@@ -7,9 +7,10 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from bench.report.plots.data import NothingToDraw, Table, ladders
+from bench.report.plots.data import Table
 from bench.report.plots.labels import legend, legend_height
-from bench.report.theme import figure
+from bench.report.plots.ladders import ladders
+from bench.report.theme import NothingToDraw, figure
 
 
 def draw(table: Table) -> Figure:
