@@ -20,7 +20,7 @@ COMMITTED = Path(__file__).resolve().parent.parent / "results"
 
 def table_of(results: list[RunResult], kind: str = "", **wanted: object) -> Table:
     """The first table that allows the kind."""
-    given = {result_path(result.spec, COMMITTED): result for result in results}
+    given = {result_path(result.spec, COMMITTED, result.spec_hash): result for result in results}
     tables = select(_board(results), Wanted(**wanted), given).tables  # type: ignore[arg-type]
     if kind in ("severity",):
         return next(table for table in tables if not ladders(table).empty)

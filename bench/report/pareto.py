@@ -31,7 +31,7 @@ AXES = {
 
 WIDE = 4
 """An axis is logarithmic where the dearest costs so many times what the cheapest does."""
-APART = 5.5
+APART = 6.0
 """Points (1/72 inch) between the middles of two markers that do not cover each other."""
 
 
@@ -159,7 +159,7 @@ def panel(
     right = axes.get_xlim()[1]
     axes.set_xlim(axes.get_xlim())
     axes.step([*x.iloc[best], right], [*y.iloc[best], y.iloc[best[-1]]], where="post", color=GREY, lw=0.9, zorder=2)
-    axes.plot(x.iloc[best], y.iloc[best], "o", markersize=7.5, markerfacecolor="none", color=GREY, zorder=2)
+    axes.plot(x.iloc[best], y.iloc[best], "o", markersize=8.5, markerfacecolor="none", color=GREY, zorder=2)
     return points
 
 

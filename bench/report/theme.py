@@ -55,8 +55,8 @@ METADATA = {
 }
 _LINES = {
     "lines.linewidth": 1.1,
-    "lines.markersize": 3.5,
-    "lines.markeredgewidth": 0.8,
+    "lines.markersize": 4.2,
+    "lines.markeredgewidth": 0.7,
     "patch.linewidth": 0.6,
     "hatch.linewidth": 0.6,
     "axes.linewidth": 0.6,

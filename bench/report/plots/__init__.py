@@ -21,7 +21,7 @@ class Kind(NamedTuple):
     what: str
     """One line for `plot --help`."""
     most: int
-    """Rows that it holds readably: the best, unless the user says how many."""
+    """Rows that it holds readably and on a page: the best, unless the user says how many."""
     each: bool = False
     """Whether every row has a picture of its own."""
     targets: bool = False
@@ -31,8 +31,8 @@ class Kind(NamedTuple):
 
 
 KINDS = {
-    "dots": Kind("source, unseen, weather and corruption means of each row, with the spread over seeds", 20),
-    "bars": Kind("every target's mIoU, with the spread over seeds", 10),
+    "dots": Kind("source, unseen, weather and corruption means of each row, with the spread over seeds", 12),
+    "bars": Kind("every target's mIoU, with the spread over seeds", 8),
     "transfer": Kind("mIoU on the source against mIoU on what was never seen, with the diagonal", 12),
     "pareto": Kind("mIoU against trainable parameters, GFLOPs, latency and memory, with the front", 12),
     "severity": Kind("mIoU by severity of weather and corruptions", 8),

@@ -25,7 +25,7 @@ def draw(table: Table) -> Figure:
     if len(scores) < 2:
         raise NothingToDraw("the rows have fewer than two targets in common")
     found = ranks(scores)
-    p_value = "" if math.isnan(found.p_value) else f"; Friedman: p = {found.p_value:.1g}"
+    p_value = "" if math.isnan(found.p_value) else f"; Friedman: p\u00a0=\u00a0{found.p_value:.1g}"
     told = f"mean ranks over {found.targets} targets, Nemenyi's critical difference at {ALPHA:g}{p_value}"
     written = _names(found)
     steps = 2.95 + 0.5 * len(found.alike) + _step(written) * math.ceil(len(written) / 2)
@@ -47,7 +47,7 @@ def _scale(axes: Axes, found: Ranks, table: Table) -> None:
         1,
         *(
             int(tick)
-            for tick in MaxNLocator(9, integer=True, steps=[1, 2, 5, 10]).tick_values(1, rows)
+            for tick in MaxNLocator(8, integer=True, steps=[1, 2, 5, 10]).tick_values(1, rows)
             if 2 <= tick <= rows
         ),
     ]:
