@@ -206,7 +206,7 @@ def _picture(found: Sequence[Point]) -> Figure:
     how_many = f"{seeds[0]}" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
     score = f"mIoU: {first.protocol}, track {first.track}, {found[0].windows}, {how_many} seeds"
     with themed():
-        drawn = figure(2.1 + legend_height(looks, TEXT), TEXT, f"{score}; {cost}")
+        drawn = figure(2.1 + legend_height(looks, TEXT), TEXT, f"{score}; {cost}; rings: the front of the means")
         panels = drawn.subplots(1, len(AXES), sharey=True)
         points = []
         for axes, (column, title) in zip(panels, AXES.items(), strict=True):

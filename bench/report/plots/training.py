@@ -33,7 +33,7 @@ def draw(table: Table) -> Figure:
     looks = {name: table.styles[label] for name, label in zip(told, shown, strict=True)}
     drawn = figure(2.1 + legend_height(looks), note=table.note(table.seeds()))
     axes = drawn.subplots()
-    for number, label in enumerate(shown):
+    for number, label in reversed(list(enumerate(shown))):  # the best lies on top
         wide = found[found["label"] == label].pivot(index="iteration", columns="seed", values="loss").sort_index()
         smooth = wide.rolling(max(1, len(wide) // WINDOW), center=True, min_periods=1).mean()
         smooth.index = smooth.index if as_long else 100 * smooth.index / lengths[label]
@@ -41,7 +41,7 @@ def draw(table: Table) -> Figure:
         step = max(1, len(mean) // 8)
         every = (number * step // len(shown), step)  # else the markers of all rows lie on each other
         axes.plot(
-            mean, markevery=every, **style.marks | {"linestyle": style.dash}
+            mean, markevery=every, **style.marks | {"linestyle": style.dash, "markersize": 3.5}
         )  # fmt: skip
         if wide.shape[1] > 1:
             spread = smooth.std(axis=1)
