@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,6 +11,9 @@ from bench.cli_options import PROGRAM, Results, choice
 from bench.console import say, warn
 from bench.errors import UserError
 from bench.report.plots import FORMATS, KINDS
+
+if TYPE_CHECKING:
+    from bench.report.plots.data import Selected, Wanted
 
 
 def add_to(app: typer.Typer) -> None:
@@ -46,24 +49,13 @@ def plot(
         choice("kind of picture", name, tuple(KINDS))
     for name in format_ or ():
         choice("--format", name, FORMATS)
-    from bench.report.board import leaderboard
-    from bench.report.plots.data import Wanted, select
+    from bench.report.plots.data import Wanted
     from bench.report.plots.draw import draw_kinds
-    from bench.report.scored import read_scored
     from bench.report.theme import SHOWN
 
-    if not results.is_dir():
-        raise UserError(f"there is no folder {results}")
-    loaded = read_scored(results)
-    warn(loaded.problems)
-    if not loaded.scored:
-        raise UserError(
-            f"no result files below {results}: make one with `{PROGRAM} run --method rein --backbone eva02`"
-        )
-    board = leaderboard(loaded.scored)
-    warn(board.problems)
-    wanted = Wanted(protocol or (), track or (), method or (), backbone or (), target or (), random)
-    selected = select(board, wanted)
+    selected = _selected(
+        results, Wanted(protocol or (), track or (), method or (), backbone or (), target or (), random)
+    )
     kinds = dict.fromkeys(kind or [name for name, known in KINDS.items() if known.targets or not target])
     drawn = draw_kinds(kinds, selected.tables, out, format_ or SHOWN, top)
     for path in drawn.paths:
@@ -78,3 +70,22 @@ def plot(
         raise UserError("nothing to draw")
     if kind and drawn.without:
         raise UserError(f"there is no picture of the kind {' or '.join(drawn.without)}: see above")
+
+
+def _selected(results: Path, wanted: Wanted) -> Selected:
+    """What the leaderboard of a folder has of what is wanted; damaged files are named. Raises UserError, UnknownName."""
+    from bench.report.board import leaderboard
+    from bench.report.plots.data import select
+    from bench.report.scored import read_scored
+
+    if not results.is_dir():
+        raise UserError(f"there is no folder {results}")
+    loaded = read_scored(results)
+    warn(loaded.problems)
+    if not loaded.scored:
+        raise UserError(
+            f"no result files below {results}: make one with `{PROGRAM} run --method rein --backbone eva02`"
+        )
+    board = leaderboard(loaded.scored)
+    warn(board.problems)
+    return select(board, wanted)
