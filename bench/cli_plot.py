@@ -73,7 +73,7 @@ def plot(
 
 
 def _selected(results: Path, wanted: Wanted) -> Selected:
-    """What the leaderboard of a folder has of what is wanted; damaged files are named. Raises UserError, UnknownName."""
+    """What a folder has of what is wanted; damaged files are named and left out. Raises UserError, UnknownName."""
     from bench.report.board import leaderboard
     from bench.report.plots.data import select
     from bench.report.scored import read_scored
