@@ -48,6 +48,14 @@ class DamagedFile(BenchError):
         super().__init__(f"damaged file {path}: {self.reason}")
 
 
+class Mismatch(DamagedFile):
+    """Two files that belong together and do not fit each other: which of them is wrong is not known."""
+
+    def __init__(self, path: Path, other: Path, reason: str) -> None:
+        super().__init__(path, reason)
+        self.args = (f"{path} and {other.name} do not fit each other: {self.reason}",)
+
+
 def what_is_wrong(error: ValidationError, most: int = 3) -> str:
     """What a schema found wrong, in one line: `where: what; ...`, up to `most` of them."""
     found = []

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from bench.errors import DamagedFile
+from bench.errors import DamagedFile, Mismatch
 
 if TYPE_CHECKING:
     from bench.result import RunResult
@@ -32,8 +32,8 @@ def per_image_path(path: Path) -> Path:
 def read_per_image(path: Path, result: RunResult, only: Iterable[str] | None = None) -> dict[str, Counts]:
     """Per-image confusions of ``result`` (whose JSON is ``path``), (images, classes, classes) each.
 
-    `only` names the targets that are wanted; None for all. Raises DamagedFile when they are missing, unreadable, or do
-    not add up to the result's matrices.
+    `only` names the targets that are wanted; None for all. Raises DamagedFile when they are missing or unreadable,
+    Mismatch when they do not add up to the result's matrices.
     """
     source = per_image_path(path)
     names = list(result.targets) if only is None else list(only)
@@ -44,9 +44,11 @@ def read_per_image(path: Path, result: RunResult, only: Iterable[str] | None = N
         raise DamagedFile(source, f"{type(error).__name__}: {error}") from error
     for name, counts in arrays.items():
         target = result.targets[name]
-        total = counts.sum(axis=0, dtype=np.int64)
-        if len(counts) != target.images or not np.array_equal(total, target.confusion):
-            raise DamagedFile(source, f"{name!r} does not add up to the matrix in {path.name}")
+        if len(counts) != target.images:
+            numbers = f"{len(counts)} images in the one, {target.images} in the other"
+            raise Mismatch(source, path, f"{name!r} does not add up, {numbers}")
+        if not np.array_equal(counts.sum(axis=0, dtype=np.int64), target.confusion):
+            raise Mismatch(source, path, f"{name!r} does not add up to its matrix")
     return arrays
 
 
@@ -63,5 +65,7 @@ def check_contents(path: Path, result: RunResult) -> None:
         raise DamagedFile(source, f"{type(error).__name__}: {error}") from error
     for name, target in result.targets.items():
         least = target.images * len(target.confusion) ** 2  # of bytes; the type is seen when it is read
-        if sizes.get(f"{name}.npy", -1) < least:
-            raise DamagedFile(source, f"{name!r} is not there, or not of {target.images} images")
+        if f"{name}.npy" not in sizes:
+            raise DamagedFile(source, f"{name!r} is not there")
+        if sizes[f"{name}.npy"] < least:
+            raise Mismatch(source, path, f"{name!r} is of fewer images in the one than {target.images}")

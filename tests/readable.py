@@ -9,19 +9,33 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from bench.report import theme
+from bench.report.board import Board, leaderboard
 from bench.report.plots import draw_of
-from bench.report.plots.data import Table, Wanted, ladders, select
-from bench.result import RunResult
+from bench.report.plots.data import Table, Wanted, select
+from bench.report.plots.ladders import ladders
+from bench.result import RunResult, result_path
 
 COMMITTED = Path(__file__).resolve().parent.parent / "results"
 
 
 def table_of(results: list[RunResult], kind: str = "", **wanted: object) -> Table:
     """The first table that allows the kind."""
-    tables = select(results, COMMITTED, Wanted(**wanted))  # type: ignore[arg-type]
+    given = {result_path(result.spec, COMMITTED, result.spec_hash): result for result in results}
+    tables = select(_board(results), Wanted(**wanted), given).tables  # type: ignore[arg-type]
     if kind in ("severity",):
         return next(table for table in tables if not ladders(table).empty)
     return tables[0]
+
+
+_boards: dict[int, tuple[list[RunResult], Board]] = {}
+
+
+def _board(results: list[RunResult]) -> Board:
+    """Made once for each list, as it takes a second."""
+    kept = _boards.get(id(results))
+    if kept is None:
+        kept = _boards[id(results)] = results, leaderboard(results, COMMITTED)
+    return kept[1]
 
 
 def drawn(kind: str, table: Table) -> Figure:

@@ -173,6 +173,7 @@ def test_damaged_counts_are_named_and_their_run_is_left_out(add, capsys, tmp_pat
     arrays["east"][0, 0, 0] += 1
     np.savez_compressed(path.with_suffix(".npz"), **arrays)
     assert main(["report", "--results", str(tmp_path)]) == 0
-    assert f"damaged file {path.with_suffix('.npz')}: 'east' does not add up" in capsys.readouterr().err
+    both = f"{path.with_suffix('.npz')} and {path.name} do not fit each other"
+    assert f"{both}: 'east' does not add up" in capsys.readouterr().err
     assert "spoilt" not in (tmp_path / "leaderboard.csv").read_text()
     assert main(["report", "--results", str(tmp_path), "--strict"]) == 1

@@ -155,7 +155,8 @@ def test_counts_of_another_run_are_named(east: Any, part_sweep: RunResult, tmp_p
     assert document(part_sweep, path)["corruptions"]["drop"] is None, "the run itself is still shown"
     for options in ([], ["--strict"]):
         assert main(["report", "--results", str(tmp_path), *options]) == 2, "nothing is left to report"
-        assert f"damaged file {path.with_suffix('.npz')}: 'east' does not add up" in capsys.readouterr().err
+        both = f"{path.with_suffix('.npz')} and {path.name} do not fit each other"
+        assert f"{both}: 'east' does not add up" in capsys.readouterr().err
 
 
 def test_sweeps_of_other_corruptions_are_told_apart_and_not_ranked_together(

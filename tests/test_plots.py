@@ -18,10 +18,11 @@ from readable import COMMITTED, drawn, is_readable, letters, table_of
 from bench import cli
 from bench.report import theme
 from bench.report.plots import FORMATS, KINDS
-from bench.report.plots.data import NothingToDraw, ladders
 from bench.report.plots.draw import draw_kinds
+from bench.report.plots.ladders import ladders
 from bench.report.ranks import ranks
 from bench.report.scores import scores
+from bench.report.theme import NothingToDraw
 from bench.result import RunResult, load_all, result_path, write_result
 from bench.spec import Target
 
@@ -113,7 +114,7 @@ def test_rows_look_the_same_in_every_picture_and_apart_in_grey(many: list[RunRes
 
 def test_pictures_show_the_results(committed: list[RunResult]) -> None:
     table = table_of(committed)
-    full = [scores(run).summary for run in table.results["full"]]
+    full = [scores(run).summary for run in table.results("full")]
     figure = drawn("transfer", table)
     points = [line.get_xydata()[0] for line in figure.axes[0].lines if line.get_marker() == table.styles["full"].marker]
     wanted = [np.mean([one[key] for one in full]) for key in ("source", "unseen_mean")]
@@ -131,7 +132,7 @@ def test_ladders_begin_with_the_clean_images(committed: list[RunResult]) -> None
     found = ladders(table)
     assert set(found["what"]) == {"fog", "night", "rain", "snow"}
     assert sorted(found["severity"].unique()) == [0, 1, 2, 3, 4, 5]
-    run = table.results["rein"][0]
+    run = table.results("rein")[0]
     mine = found[(found["label"] == "rein") & (found["seed"] == run.spec.seed) & (found["what"] == "night")]
     targets = scores(run).targets
     wanted = [targets["fair"].miou, *(targets[f"night-{step}"].miou for step in range(1, 6))]
@@ -233,7 +234,7 @@ def test_wrong_use_is_one_line(make_result, per_image, tmp_path: Path, capsys: p
     assert "nothing to draw: severity of toyland, track native: nothing was scored at several" in told(
         "severity", *here
     )
-    assert "it compares two rows: choose them with --method" in told("dumbbells", *here)
+    assert "it compares two rows: toy is the only one" in told("dumbbells", "--method", "toy", *here)
     assert "--target is for ranks, dumbbells, confusion" in told("dots", "--target", "east", *here)
     assert "there is no folder" in told("dots", "--results", str(tmp_path / "nowhere"))
     (tmp_path / "file").write_text("")

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.container import ErrorbarContainer
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
+from matplotlib.transforms import ScaledTranslation
 
 from bench.cost.records import CostReport
 from bench.report.plots.labels import legend, legend_height
 from bench.report.scores import scores
-from bench.report.theme import GREY, TEXT, Style, figure, save, styles, themed
+from bench.report.theme import GREY, TEXT, Style, figure, least, save, styles, themed
 from bench.result import RunResult
 from bench.spec import RunSpec, series_hash
 
@@ -25,6 +28,11 @@ AXES = {
     "memory": "peak memory, MB",
     "trainable": "trainable parameters, M",
 }
+
+WIDE = 4
+"""An axis is logarithmic where the dearest costs so many times what the cheapest does."""
+APART = 6.0
+"""Points (1/72 inch) between the middles of two markers that do not cover each other."""
 
 
 class Point(NamedTuple):
@@ -93,12 +101,16 @@ def draw_pareto(found: Sequence[Point], stem: Path) -> list[Path]:
     return written
 
 
-def front(costs: Sequence[float], gains: Sequence[float]) -> list[int]:
-    """Indices, cheapest first, of the points that no other beats: as cheap and better, or cheaper and as good."""
+def front(costs: Sequence[float], gains: Sequence[float], ties: Collection[frozenset[int]] = ()) -> list[int]:
+    """Indices, cheapest first, of the points that no other beats: as cheap and better, or cheaper and as good.
+
+    Of the pairs in `ties` neither is better.
+    """
     order = sorted(range(len(costs)), key=lambda i: (costs[i], -gains[i]))
     kept: list[int] = []
     for index in order:
-        if not math.isnan(costs[index]) and (not kept or gains[index] > gains[kept[-1]]):
+        better = not kept or gains[index] > gains[kept[-1]]
+        if better and not math.isnan(costs[index]) and not any(frozenset((index, other)) in ties for other in kept):
             kept.append(index)
     return kept
 
@@ -116,28 +128,68 @@ def _windows(spec: RunSpec) -> str:
     return "whole images" if laid is None else f"windows of {laid[0][0]}x{laid[0][1]}"
 
 
-def panel(axes: Axes, found: pd.DataFrame, looks: Mapping[str, Style]) -> None:
+def panel(
+    axes: Axes, found: pd.DataFrame, looks: Mapping[str, Style], ties: Collection[frozenset[str]] = ()
+) -> list[ErrorbarContainer]:
     """One kind of cost: a point a line of `found`, whose index are the keys of `looks`, and the front as a step.
 
-    Columns x and y, and what their bars reach: y_spread both ways, x_spread both ways or x_low and x_high.
+    Columns x and y, and what their bars reach: y_spread both ways, x_spread both ways or x_low and x_high. Those of
+    the front have a ring. Returns the points, for `move_apart`.
     """
-    x, y = found["x"], found["y"]
-    best = front(list(x), list(y))
-    axes.step(x.iloc[best], y.iloc[best], where="post", color=GREY, linewidth=0.9, zorder=2)
-    for place, name in enumerate(found.index):
+    x, y, names = found["x"], found["y"], list(found.index)
+    places = {frozenset(map(names.index, pair)) for pair in ties if pair <= set(names)}
+    best = front(list(x), list(y), places)
+    points = []
+    for place, name in enumerate(names):
         style, row = looks[name], found.iloc[place]
         across = [[row["x_low"]], [row["x_high"]]] if "x_low" in found else row["x_spread"]
-        axes.errorbar(
+        points.append(axes.errorbar(
             row["x"], row["y"], xerr=across, yerr=row["y_spread"], elinewidth=0.7, zorder=3, **style.marks
-        )  # fmt: skip
-    if 0 < 10 * x.min() < x.max():
+        ))  # fmt: skip
+    if 0 < WIDE * x.min() < x.max():
         axes.set_xscale("log")
         axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5), numticks=5))
         axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
         axes.xaxis.set_minor_locator(NullLocator())
+        axes.margins(x=0.12)
     else:
         reach = found["x_high"] if "x_high" in found else found["x_spread"]
-        axes.set_xlim(0, 1.08 * (x + reach.fillna(0)).max())  # from 0, else a hundredth looks like a world
+        axes.set_xlim(0, 1.12 * (x + reach.fillna(0)).max())  # from 0, else a hundredth looks like a world
+    axes.set_ylim(least(*axes.get_ylim()))
+    right = axes.get_xlim()[1]
+    axes.set_xlim(axes.get_xlim())
+    axes.step([*x.iloc[best], right], [*y.iloc[best], y.iloc[best[-1]]], where="post", color=GREY, lw=0.9, zorder=2)
+    axes.plot(x.iloc[best], y.iloc[best], "o", markersize=8.5, markerfacecolor="none", color=GREY, zorder=2)
+    return points
+
+
+def move_apart(drawn: Figure, panels: Iterable[tuple[Axes, Sequence[ErrorbarContainer]]]) -> None:
+    """Points of a panel that would cover each other stand side by side, a line from where they belong to each.
+
+    Call it last: whether they do is seen in the picture as it is laid out.
+    """
+    drawn.draw_without_rendering()
+    unit = drawn.dpi / 72
+    for axes, points in panels:
+        taken: list[tuple[float, float]] = []
+        for point in points:
+            at = np.asarray(point.lines[0].get_xydata())[0]
+            x, y = axes.transData.transform(at) / unit
+            steps = (0, *(sign * APART * step for step in range(1, 9) for sign in (1, -1)))
+            left, right = axes.bbox.x0 / unit, axes.bbox.x1 / unit
+            free = (step for step in steps if left < x + step < right and not _covers(x + step, y, taken))
+            aside = next(free, 0)
+            taken.append((x + aside, y))
+            if aside:
+                moved = axes.transData + ScaledTranslation(aside / 72, 0, drawn.dpi_scale_trans)
+                for artist in point.get_children():
+                    artist.set_transform(moved)
+                line = {"arrowstyle": "-", "linewidth": 0.5, "color": GREY, "shrinkA": 0, "shrinkB": 0}
+                axes.annotate("", (at[0], at[1]), (aside, 0), textcoords="offset points", arrowprops=line, zorder=2)
+
+
+def _covers(x: float, y: float, taken: Sequence[tuple[float, float]]) -> bool:
+    return any(math.hypot(x - a, y - b) < APART for a, b in taken)
 
 
 def _picture(found: Sequence[Point]) -> Figure:
@@ -154,15 +206,17 @@ def _picture(found: Sequence[Point]) -> Figure:
     how_many = f"{seeds[0]}" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
     score = f"mIoU: {first.protocol}, track {first.track}, {found[0].windows}, {how_many} seeds"
     with themed():
-        drawn = figure(2.1 + legend_height(looks, TEXT), TEXT, f"{score}; {cost}")
+        drawn = figure(2.1 + legend_height(looks, TEXT), TEXT, f"{score}; {cost}; rings: the front of the means")
         panels = drawn.subplots(1, len(AXES), sharey=True)
+        points = []
         for axes, (column, title) in zip(panels, AXES.items(), strict=True):
             table = _costs(found, column).set_axis(names).dropna(subset="x")
             if not table.empty:
-                panel(axes, table, looks)
+                points.append((axes, panel(axes, table, looks)))
             axes.set_xlabel(title)
         panels[0].set_ylabel("mean mIoU on unseen, %")
         legend(drawn, looks, lines=False)
+        move_apart(drawn, points)
     return drawn
 
 

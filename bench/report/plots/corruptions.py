@@ -11,12 +11,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from bench.protocols.corruptions import GROUPS, ICE, OTHERS
-from bench.report.corruptions import Sweep, pairs, sweep
-from bench.report.plots.data import LONGEST, NothingToDraw, Table
+from bench.report.corruptions import Sweep, pairs
+from bench.report.plots.data import LONGEST, Table
 from bench.report.plots.labels import height, wrapped
-from bench.report.scores import scores
-from bench.report.theme import COLUMN, SEQUENTIAL, figure
-from bench.result import result_path
+from bench.report.theme import COLUMN, SEQUENTIAL, NothingToDraw, figure, readable_on
 
 CLEAN, MEAN = "clean", "mean of these"
 BLOCKS = {name: (*members, *((ICE,) if name == "weather" else ())) for name, members in GROUPS.items()}
@@ -90,13 +88,19 @@ def _below(means: pd.DataFrame, note: str) -> Figure:
 def _heat(means: pd.DataFrame, axes: Axes, whole: pd.DataFrame, form: str) -> None:
     """Colours by all figures of the picture, whatever part of them is drawn here."""
     ends = {"vmin": whole.min(axis=None), "vmax": whole.max(axis=None)}
-    sns.heatmap(means, annot=True, fmt=form, cmap=SEQUENTIAL, cbar=False, annot_kws={"size": "medium"}, ax=axes, **ends)
+    sns.heatmap(
+        means, annot=True, fmt=form, cmap=SEQUENTIAL, cbar=False, annot_kws={"size": "medium"}, ax=axes, **ends,
+        # Names follow: to see whether they overlap, seaborn would draw the whole picture once for each and keep it.
+        xticklabels=False, yticklabels=False,
+    )  # fmt: skip
+    for text, colour in zip(axes.texts, axes.collections[0].get_facecolor(), strict=True):
+        text.set_color(readable_on(colour))  # seaborn's own choice is of dark grey and white, down to 2.3 to 1
     axes.tick_params(length=0)
 
 
 def _sweeps(table: Table, label: str) -> list[Sweep]:
     """Of every run of a row, or none."""
-    found = [sweep(run, scores(run), result_path(run.spec, table.root)) for run in table.results[label]]
+    found = [run.swept for run in table.runs[label]]
     there = [one for one in found if one is not None]
     return there if len(there) == len(found) else []
 

@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
 
-from bench.errors import UnknownName, UserError
-from bench.report.corruptions import sweep
+from bench.errors import UnknownName
+from bench.report.board import Board
 from bench.report.frame import to_frame
-from bench.report.scores import scores
-from bench.report.series import RANKED_BY, Series, series
+from bench.report.scored import Scored
+from bench.report.series import RANKED_BY, Place, Series, place_of
 from bench.report.single import backbone_title
-from bench.report.theme import Style, styles
-from bench.result import RunResult, result_path
+from bench.report.standings import Standing
+from bench.report.theme import NothingToDraw, Style, styles
+from bench.result import RunResult, read_result
 
 GROUPS = tuple(key.removesuffix("_mean") for key in RANKED_BY)
 """The groups of targets that a score can be of, the most telling first."""
 LONGEST = 40
 """Letters of a variant in a row's name."""
-
-
-class NothingToDraw(UserError):
-    """These results do not allow this picture; the message says what is missing."""
 
 
 class Wanted(NamedTuple):
@@ -51,13 +47,18 @@ class Table(NamedTuple):
     styles: dict[str, Style]
     frame: pd.DataFrame
     """A line a run, with the columns of `report.frame.to_frame` and `label`."""
-    results: dict[str, list[RunResult]]
+    runs: dict[str, list[Scored]]
     """Label -> the row's runs, by seed."""
-    root: Path
     targets: tuple[str, ...]
     """The targets that the user chose."""
     common: str
     """What all rows share, in words."""
+    fitting: int
+    """How many rows there are of what was chosen; those of `labels` are the best of them."""
+    ties: frozenset[frozenset[str]]
+    """Pairs of rows that the leaderboard calls a tie, of their means over the targets that rows are ranked by."""
+    given: Mapping[Path, RunResult]
+    """Whole results by their paths, if they are at hand."""
 
     @property
     def name(self) -> str:
@@ -66,15 +67,34 @@ class Table(NamedTuple):
 
     def note(self, *more: str) -> str:
         """What stands above a picture: what it was measured on."""
-        return "; ".join(filter(None, [self.name, self.common, *more]))
+        best = f"the best {len(self.labels)} of {self.fitting} rows" if len(self.labels) < self.fitting else ""
+        return "; ".join(filter(None, [self.name, self.common, best, *more]))
 
     def only(self, label: str) -> Table:
         """One row of these."""
+        return self._of([label])._replace(fitting=1)
+
+    def best(self, count: int) -> Table:
+        """The first so many of these."""
+        return self if count >= len(self.labels) else self._of(self.labels[:count])
+
+    def _of(self, labels: list[str]) -> Table:
         return self._replace(
-            labels=[label],
-            frame=self.frame[self.frame["label"] == label],
-            results={label: self.results[label]},
+            labels=labels,
+            styles={label: self.styles[label] for label in labels},
+            frame=self.frame[self.frame["label"].isin(labels)],
+            runs={label: self.runs[label] for label in labels},
         )
+
+    @property
+    def spec_targets(self) -> Sequence[tuple[str, str]]:
+        """(name, group) of the targets of the first row."""
+        return [(target.name, target.group) for target in next(iter(self.runs.values()))[0].spec.targets]
+
+    def results(self, label: str) -> list[RunResult]:
+        """The runs of a row with what `runs` lacks: matrices and curves. Reads their files; raises DamagedFile."""
+        paths = [run.path for run in self.runs[label] if run.path is not None]
+        return [self.given[path] if path in self.given else read_result(path) for path in paths]
 
     def group(self) -> str:
         """The group whose mean rows are ranked by. Raises NothingToDraw where there is none."""
@@ -85,81 +105,63 @@ class Table(NamedTuple):
 
     def chosen(self) -> tuple[str, list[str]]:
         """The targets that classes are looked at on, in words and by name: the user's, else the ranking group's."""
-        first = next(iter(self.results.values()))[0]
         if self.targets:
             return ", ".join(self.targets), list(self.targets)
-        group = self.group()
-        return f"{group} targets", [target.name for target in first.spec.targets if target.group == group]
+        wanted = self.group()
+        return f"{wanted} targets", [name for name, group in self.spec_targets if group == wanted]
 
     def seeds(self) -> str:
         """What an interval means here."""
-        counts = sorted({len(runs) for runs in self.results.values()})
+        counts = sorted({len(runs) for runs in self.runs.values()})
         if counts == [1]:
             return "one seed"
         span = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
         return f"mean ± std over {span} seeds"
 
 
-def select(results: Sequence[RunResult], root: Path, wanted: Wanted) -> list[Table]:
-    """The tables that were asked for, of each protocol and track one.
+class Selected(NamedTuple):
+    """What is to be drawn."""
 
-    `root` is the folder that the results were read from. Raises UnknownName for names that no complete run has,
-    NothingToDraw where no run has all of them.
+    tables: list[Table]
+    left_out: list[str]
+    """A line for each protocol and track that lacks a target which was chosen."""
+
+
+def select(board: Board, wanted: Wanted, given: Mapping[Path, RunResult] | None = None) -> Selected:
+    """The tables that were asked for, of each protocol and track one. `given` are results that need not be read.
+
+    Raises UnknownName for names that no complete run has, NothingToDraw where no run has all of them.
     """
-    complete = [result for result in results if result.state == "complete"]
+    complete = [run for run in board.scored if run.complete]
     _check(complete, wanted)
-    rows = series(complete, root)
-    looks = _looks(rows)
-    frame = to_frame(complete, root)
-    kept = [row for row in rows if _fits(row, wanted)]
+    looks = _looks(board.rows)
+    frame = to_frame(complete)
+    places: dict[Place, list[Series]] = {}
+    for row in board.rows:
+        places.setdefault(place_of(row), []).append(row)
+    kept = {place: [row for row in rows if _fits(row, wanted)] for place, rows in sorted(places.items())}
+    kept = {place: rows for place, rows in kept.items() if rows}
     if not kept:
-        raise NothingToDraw("no complete run fits what was chosen" + _hint(rows))
-    return [
-        _table([row for row in kept if _place(row) == place], frame, complete, looks, root, wanted)
-        for place in sorted({_place(row) for row in kept})
-    ]
+        raise NothingToDraw("no complete run fits what was chosen" + _hint(board.rows))
+    tables, left_out = [], []
+    for place, rows in kept.items():
+        labels = _labels(rows)
+        ties = _ties(places[place], board.standings.get(place), labels)
+        table = _table(rows, labels, frame, complete, looks)
+        table = table._replace(targets=tuple(wanted.targets), ties=ties, given=given or {})
+        there = {name for name, _ in table.spec_targets}
+        if missing := [name for name in wanted.targets if name not in there]:
+            left_out.append(f"{table.name}, has no target {missing[0]} and is left out")
+        else:
+            tables.append(table)
+    if not tables:
+        raise NothingToDraw("; ".join(left_out))
+    return Selected(tables, left_out)
 
 
-def ladders(table: Table) -> pd.DataFrame:
-    """What has several severities: a line a run, kind and severity, with columns label, seed, what, severity, score.
-
-    Kinds are corruptions, and targets named after a kind and a number (`fog-3`). Severity 0 is the same images clean,
-    where all runs have them.
-    """
-    lines = [line for label, runs in table.results.items() for run in runs for line in _steps(label, run, table.root)]
-    found = pd.DataFrame(lines, columns=["label", "seed", "what", "severity", "score"])
-    several = found[found["severity"] > 0].groupby("what")["severity"].nunique()
-    found = found[found["what"].isin(several[several > 1].index)]
-    clean = found[found["severity"] == 0].groupby("what").size()
-    whole = found.drop_duplicates(["label", "seed", "what"]).groupby("what").size()
-    without = [what for what in whole.index if clean.get(what, 0) < whole[what]]
-    return found[~(found["what"].isin(without) & (found["severity"] == 0))]
-
-
-def _steps(label: str, run: RunResult, root: Path) -> Iterable[tuple[str, int, str, int, float]]:
-    """(label, seed, what, severity, score) of one run."""
-    found = scores(run)
-    seed = run.spec.seed
-    swept = sweep(run, found, result_path(run.spec, root))
-    for name, row in swept.grid.items() if swept else ():
-        yield from ((label, seed, name, severity, score) for severity, score in row.items())
-        if swept is not None and swept.clean is not None:
-            yield label, seed, name, 0, swept.clean
-    fair = [found.targets[target.name].miou for target in run.spec.targets if target.group == "reference"]
-    kinds = set()
-    for target in run.spec.targets:
-        match = re.fullmatch(r"([a-z]+)-([1-5])", target.name)
-        score = found.targets[target.name].miou
-        if match and target.corruption is None and score is not None:
-            kinds.add(match[1])
-            yield label, seed, match[1], int(match[2]), score
-    if len(fair) == 1 and fair[0] is not None:
-        yield from ((label, seed, kind, 0, fair[0]) for kind in sorted(kinds))
-
-
-def _check(results: Sequence[RunResult], wanted: Wanted) -> None:
+def _check(runs: Sequence[Scored], wanted: Wanted) -> None:
     """Raise UnknownName for names that no complete run has."""
-    specs = [result.spec for result in results]
+    specs = [run.spec for run in runs]
     known = {
         "protocol": (wanted.protocols, {spec.protocol for spec in specs}),
         "track": (wanted.tracks, {spec.track.name for spec in specs}),
@@ -190,10 +192,6 @@ def _hint(rows: Sequence[Series]) -> str:
     return " (runs of random weights are drawn with --random)" if random else ""
 
 
-def _place(row: Series) -> tuple[str, str]:
-    return row.keys["protocol"], row.keys["track"]
-
-
 def _short(row: Series) -> str:
     """The method and its variant, of which no more than fits a picture."""
     variant = row.keys["variant"].replace("method_config.", "")
@@ -211,39 +209,60 @@ def _looks(rows: Sequence[Series]) -> dict[tuple[str, str, str], Style]:
     return styles(sorted({_look(row) for row in rows}, key=lambda look: (" random" in look[1], *look)))
 
 
+def _of_these(
+    rows: Sequence[Series], labels: Sequence[str], looks: Mapping[tuple[str, str, str], Style]
+) -> dict[str, Style]:
+    """Label -> style: of all rows there are, unless these are so many that some of the rows here look alike."""
+    mine = [looks[_look(row)] for row in rows]
+    if len(set(mine)) < len(mine):
+        names = [(*_look(row)[:2], label) for row, label in zip(rows, labels, strict=True)]
+        mine = list(styles(names).values())
+    return dict(zip(labels, mine, strict=True))
+
+
+def _labels(rows: Sequence[Series]) -> dict[str, str]:
+    """Series -> the row's name in a picture, with its backbone where there are several."""
+    lone = len({(row.keys["backbone"], row.keys["weights"]) for row in rows}) == 1
+    found: dict[str, str] = {}
+    for row in rows:
+        label = _short(row) if lone else f"{_short(row)}, {backbone_title(row.keys['backbone'], row.keys['weights'])}"
+        alike = sum(other.partition(" #")[0] == label for other in found.values())
+        found[row.series] = f"{label} #{alike + 1}" if alike else label
+    return found
+
+
+def _ties(rows: Sequence[Series], standing: Standing | None, labels: Mapping[str, str]) -> frozenset[frozenset[str]]:
+    """Those of the leaderboard's ties, of all `rows`, that are between two that have a label."""
+    pairs = [(rows[tie.ahead].series, rows[tie.behind].series) for tie in standing.ties] if standing else []
+    return frozenset(frozenset(labels[one] for one in pair) for pair in pairs if all(one in labels for one in pair))
+
+
 def _table(
     rows: Sequence[Series],
+    labels: Mapping[str, str],
     frame: pd.DataFrame,
-    complete: Sequence[RunResult],
-    looks: dict[tuple[str, str, str], Style],
-    root: Path,
-    wanted: Wanted,
+    complete: Sequence[Scored],
+    looks: Mapping[tuple[str, str, str], Style],
 ) -> Table:
-    """One protocol and track. A line of the frame is the result of the same place in `complete`."""
-    lone = len({(row.keys["backbone"], row.keys["weights"]) for row in rows}) == 1
-    backbones = [backbone_title(row.keys["backbone"], row.keys["weights"]) for row in rows]
-    labels: list[str] = []
-    for row, backbone in zip(rows, backbones, strict=True):
-        label = _short(row) if lone else f"{_short(row)}, {backbone}"
-        alike = sum(other.partition(" #")[0] == label for other in labels)
-        labels.append(f"{label} #{alike + 1}" if alike else label)
-    keys = ["protocol", "track", "backbone", "method", "variant", "weights"]
-    parts = []
-    for row, label in zip(rows, labels, strict=True):
-        same = (frame[keys] == [row.keys[key] for key in keys]).all(axis=1)
-        parts.append(frame[same].sort_values("seed").assign(label=label))
-    mine = pd.concat(parts)
-    runs = {label: [complete[line] for line in mine.index[mine["label"] == label]] for label in labels}
+    """One protocol and track. A line of the frame is the run of the same place in `complete`."""
+    backbones = {backbone_title(row.keys["backbone"], row.keys["weights"]) for row in rows}
+    order = {series: place for place, series in enumerate(labels)}
+    mine = frame[frame["series"].isin(list(labels))]
+    mine = mine.assign(label=mine["series"].map(labels), place=mine["series"].map(order))
+    mine = mine.sort_values(["place", "seed"])
+    names = list(labels.values())
     return Table(
         protocol=rows[0].keys["protocol"],
         track=rows[0].keys["track"],
-        labels=labels,
-        styles={label: looks[_look(row)] for row, label in zip(rows, labels, strict=True)},
+        labels=names,
+        styles=_of_these(rows, names, looks),
         frame=mine,
-        results=runs,
-        root=root,
-        targets=tuple(wanted.targets),
-        common=backbones[0] if lone else "",
+        runs={label: [complete[line] for line in mine.index[mine["label"] == label]] for label in names},
+        targets=(),
+        common=backbones.pop() if len(backbones) == 1 else "",
+        fitting=len(names),
+        ties=frozenset(),
+        given={},
     )
 
 

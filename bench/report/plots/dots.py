@@ -8,9 +8,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from bench.report.plots.data import NothingToDraw, Table
+from bench.report.plots.data import Table
 from bench.report.plots.labels import height, wrapped
-from bench.report.theme import figure
+from bench.report.theme import NothingToDraw, figure, least
 
 MEANS = {
     "source": "source",
@@ -26,7 +26,7 @@ def draw(table: Table) -> Figure:
     columns = [name for name in MEANS if name in table.frame and table.frame[name].notna().any()]
     if not columns:
         raise NothingToDraw("no run has a mean over a group of targets")
-    several = any(len(runs) > 1 for runs in table.results.values())
+    several = any(len(runs) > 1 for runs in table.runs.values())
     seeds = f"{table.seeds()}, ticks below: single seeds" if several else table.seeds()
     across = min(2, len(columns))
     down = -(-len(columns) // across)
@@ -62,3 +62,4 @@ def panel(axes: Axes, table: Table, values: pd.DataFrame) -> None:
     axes.spines["left"].set_visible(False)
     axes.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
     axes.margins(x=0.12)
+    axes.set_xlim(least(*axes.get_xlim()))

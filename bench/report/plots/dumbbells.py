@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from statistics import fmean
+import math
+from typing import Any
 
 import pandas as pd
 from matplotlib.figure import Figure
 
-from bench.report.plots.data import NothingToDraw, Table
+from bench.data.labels import CLASSES
+from bench.metrics import mean_present
+from bench.report.plots.data import Table
 from bench.report.plots.labels import legend, legend_height
-from bench.report.scores import scores
-from bench.report.theme import FAINT, GREY, figure
+from bench.report.theme import FAINT, GREY, NothingToDraw, figure
 
 
 def draw(table: Table) -> Figure:
-    """Means over targets, then over seeds, with standard deviations. Raises NothingToDraw unless there are two rows."""
+    """Means over targets, then over seeds, with standard deviations. Raises NothingToDraw where there is one row."""
     if len(table.labels) != 2:
-        there = "; ".join(table.labels)
-        raise NothingToDraw(f"it compares two rows: choose them with --method and --backbone (there are: {there})")
+        raise NothingToDraw(f"it compares two rows: {table.labels[0]} is the only one")
     where, targets = table.chosen()
     found = pd.DataFrame([line for label in table.labels for line in _ious(table, label, targets)])
     if found.empty:
@@ -51,15 +52,14 @@ def _signed(gap: float) -> str:
     return "0.0" if abs(gap) < 0.05 else f"{gap:+.1f}".replace("-", "−")
 
 
-def _ious(table: Table, label: str, targets: list[str]) -> list[dict[str, object]]:
+def _ious(table: Table, label: str, targets: list[str]) -> list[dict[str, Any]]:
     """A line a seed and class that occurs: the mean of its IoU over targets, percent."""
-    lines: list[dict[str, object]] = []
-    for run in table.results[label]:
-        found = scores(run).targets
-        if missing := [name for name in targets if name not in found]:
+    lines: list[dict[str, Any]] = []
+    for run in table.runs[label]:
+        if missing := [name for name in targets if name not in run.found.names]:
             raise NothingToDraw(f"{label} has no target {missing[0]}")
-        for name in found[targets[0]].iou:
-            values = [value for target in targets if (value := found[target].iou[name]) is not None]
-            if values:
-                lines.append({"label": label, "seed": run.spec.seed, "class": name, "iou": fmean(values)})
-    return lines
+        iou = run.found.iou[[run.found.names.index(name) for name in targets]]
+        means = mean_present(iou.T)  # over targets
+        found = zip(CLASSES, means.tolist(), strict=False)
+        lines += [{"label": label, "seed": run.spec.seed, "class": name, "iou": iou} for name, iou in found]
+    return [line for line in lines if not math.isnan(line["iou"])]

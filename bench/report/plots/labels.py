@@ -49,7 +49,7 @@ def columns(names: Iterable[str], width: float) -> int:
 def legend_height(looks: Mapping[str, Style], width: float = COLUMN) -> float:
     """Inches that the legend takes."""
     rows = -(-len(looks) // columns(looks, width))
-    return 0.1 + 1.15 * rows * max(height(name, IN_LEGEND) for name in looks)
+    return 0.1 + 1.22 * rows * max(height(name, IN_LEGEND) for name in looks)
 
 
 def legend(drawn: Figure, looks: Mapping[str, Style], lines: bool = True) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pandas as pd
 from matplotlib.figure import Figure
 
-from bench.report.pareto import panel
-from bench.report.plots.data import NothingToDraw, Table
+from bench.report.pareto import move_apart, panel
+from bench.report.plots.data import Table
 from bench.report.plots.labels import legend, legend_height
-from bench.report.theme import figure
+from bench.report.theme import NothingToDraw, figure
 
 COSTS = {
     "trainable_params": ("trainable parameters, M", 1e-6),
@@ -37,15 +37,19 @@ def draw(table: Table) -> Figure:
     if not panels:
         raise NothingToDraw("no run has a score and a cost")
     down = -(-len(panels) // 2)
-    crops = {"{} x {}".format(*run.spec.recipe.crop) for runs in table.results.values() for run in runs}
+    crops = {"{} x {}".format(*run.spec.recipe.crop) for runs in table.runs.values() for run in runs}
     size = f"one image of {crops.pop()} px" if len(crops) == 1 else "one image of the training crop's size"
-    drawn = figure(0.3 + legend_height(table.styles) + 1.25 * down, note=table.note(f"{size}, {device}", table.seeds()))
+    front = "step and rings: the front, where a tie with what is cheaper is no gain"
+    note = table.note(f"{size}, {device}", table.seeds(), front)
+    drawn = figure(0.3 + legend_height(table.styles) + 1.6 * down, note=note)
     grid = drawn.subplots(down, 2, sharey=True, squeeze=False)
+    points = []
     for axes, (title, found) in zip(grid.flat, panels.items(), strict=False):
-        panel(axes, found, table.styles)
+        points.append((axes, panel(axes, found, table.styles, table.ties)))
         axes.set_xlabel(title)
     for axes in list(grid.flat)[len(panels) :]:
         axes.set_axis_off()
     drawn.supylabel(f"mIoU on {table.group()}, mean, %")
     legend(drawn, table.styles, lines=False)
+    move_apart(drawn, points)
     return drawn

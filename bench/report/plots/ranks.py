@@ -6,26 +6,26 @@ import math
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from bench.report.frame import TARGET
-from bench.report.plots.data import GROUPS, NothingToDraw, Table
+from bench.report.plots.data import GROUPS, Table
 from bench.report.plots.labels import wrapped
 from bench.report.ranks import ALPHA, Ranks, ranks
-from bench.report.theme import GREY, LINE, figure
+from bench.report.theme import GREY, LINE, NothingToDraw, figure
 
 
 def draw(table: Table) -> Figure:
     """Ranks of the means over seeds. Raises NothingToDraw for one row, or fewer than two targets that all have."""
     if len(table.labels) < 2:
         raise NothingToDraw("it ranks rows, and there is only one")
-    first = next(iter(table.results.values()))[0]
-    names = table.targets or [target.name for target in first.spec.targets if target.group in GROUPS]
+    names = table.targets or [name for name, group in table.spec_targets if group in GROUPS]
     columns = [TARGET + name for name in names if TARGET + name in table.frame]
     scores = table.frame.groupby("label")[columns].mean().T.astype(float).dropna()[table.labels]
     if len(scores) < 2:
         raise NothingToDraw("the rows have fewer than two targets in common")
     found = ranks(scores)
-    p_value = "" if math.isnan(found.p_value) else f"; Friedman: p = {found.p_value:.1g}"
+    p_value = "" if math.isnan(found.p_value) else f"; Friedman: p\u00a0=\u00a0{found.p_value:.1g}"
     told = f"mean ranks over {found.targets} targets, Nemenyi's critical difference at {ALPHA:g}{p_value}"
     written = _names(found)
     steps = 2.95 + 0.5 * len(found.alike) + _step(written) * math.ceil(len(written) / 2)
@@ -43,7 +43,14 @@ def _scale(axes: Axes, found: Ranks, table: Table) -> None:
     axes.set(xlim=(1 - edge, rows + edge), ylim=(bars + step * half + 0.6, -2.35))
     axes.set_axis_off()
     axes.plot([1, rows], [0, 0], color=GREY, linewidth=0.8, clip_on=False)
-    for tick in range(1, rows + 1):
+    for tick in [
+        1,
+        *(
+            int(tick)
+            for tick in MaxNLocator(8, integer=True, steps=[1, 2, 5, 10]).tick_values(1, rows)
+            if 2 <= tick <= rows
+        ),
+    ]:
         axes.plot([tick, tick], [-0.15, 0], color=GREY, linewidth=0.8)
         axes.annotate(str(tick), (tick, -0.2), xytext=(0, 1), textcoords="offset points", ha="center", va="bottom")
     for number, (name, rank) in enumerate(found.mean.items()):

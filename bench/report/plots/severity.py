@@ -7,9 +7,10 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from bench.report.plots.data import NothingToDraw, Table, ladders
+from bench.report.plots.data import Table
 from bench.report.plots.labels import legend, legend_height
-from bench.report.theme import figure
+from bench.report.plots.ladders import ladders
+from bench.report.theme import NothingToDraw, figure
 
 
 def draw(table: Table) -> Figure:
@@ -38,12 +39,13 @@ def draw(table: Table) -> Figure:
 
 
 def _panel(axes: Axes, table: Table, found: pd.DataFrame) -> None:
-    for label in table.labels:
+    for label in reversed(table.labels):  # the best lies on top
         mine, style = found[found["label"] == label], table.styles[label]
         if mine.empty:
             continue
         sns.lineplot(
             mine, x="severity", y="score", errorbar="sd", markeredgecolor=style.colour,
-            **style.marks | {"linestyle": style.dash}, err_kws={"alpha": 0.15, "linewidth": 0}, ax=axes,
+            **style.marks | {"linestyle": style.dash, "markersize": 3.5},
+            err_kws={"alpha": 0.15, "linewidth": 0}, ax=axes,
         )  # fmt: skip
     axes.set(xlabel="", ylabel="", xticks=sorted(found["severity"].unique()))

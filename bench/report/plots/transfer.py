@@ -7,9 +7,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from matplotlib.transforms import Bbox
 
-from bench.report.plots.data import NothingToDraw, Table
+from bench.report.plots.data import Table
 from bench.report.plots.labels import Named, legend, legend_height, name_points
-from bench.report.theme import FAINT, GREY, figure
+from bench.report.theme import FAINT, GREY, NothingToDraw, figure, least
 
 NAMED, LETTERS = 8, 40
 """Up to so many rows, with names of so many letters, are named in the picture, more in a legend."""
@@ -21,7 +21,7 @@ def draw(table: Table) -> Figure:
     found = table.frame.dropna(subset=["source", column]) if "source" in table.frame else table.frame[:0]
     if found.empty:
         raise NothingToDraw("no run was scored on its source and elsewhere")
-    several = any(len(runs) > 1 for runs in table.results.values())
+    several = any(len(runs) > 1 for runs in table.runs.values())
     seeds = f"{table.seeds()}, dots: single seeds" if several else table.seeds()
     named = len(table.labels) <= NAMED and max(map(len, table.labels)) <= LETTERS
     drawn = figure(2.3 + (0 if named else legend_height(table.styles)), note=table.note(seeds, "dashed: points lost"))
@@ -43,6 +43,9 @@ def draw(table: Table) -> Figure:
     trained = " (trained on)" if found["trained_on"].any() else ""
     axes.set(xlabel=f"mIoU on the source{trained}, %", ylabel=f"mIoU on {table.group()}, mean, %")
     axes.margins(0.15)
+    axes.set(xlim=least(*axes.get_xlim()), ylim=least(*axes.get_ylim()))
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
     axes.grid(visible=False)
     _diagonals(axes)
     if named:
