@@ -276,3 +276,11 @@ def test_drawing_needs_no_torch() -> None:
     code = f"import sys, {modules}; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+@pytest.mark.filterwarnings("error")
+def test_rows_that_are_equal_everywhere_are_no_difference() -> None:
+    found = ranks(pd.DataFrame({name: [10.0, 20.0, 30.0] for name in "abc"}))
+    assert found.p_value == 1.0
+    assert set(found.mean.values()) == {2.0}
+    assert found.alike == [("a", "b", "c")]

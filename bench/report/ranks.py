@@ -48,5 +48,8 @@ def ranks(scores: pd.DataFrame) -> Ranks:
         if last > first and last > reached:
             alike.append(tuple(names[first : last + 1]))
             reached = last
-    p_value = float(friedmanchisquare(*(scores[name] for name in scores)).pvalue) if rows > 2 else math.nan
+    p_value = math.nan
+    if rows > 2:  # where all rows are equal on every target, the statistic is 0 / 0
+        equal = bool((scores.nunique(axis=1) == 1).all())
+        p_value = 1.0 if equal else float(friedmanchisquare(*(scores[name] for name in scores)).pvalue)
     return Ranks(dict(zip(names, values, strict=True)), count, critical, p_value, alike)
