@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import quick
+from rich.console import Console
 from torch import Tensor
 
 from bench import cli, inference, protocols, train
@@ -21,6 +22,7 @@ from bench.data import stream, streets
 from bench.gate.baseline import Budget, read_baseline
 from bench.gate.check import subject, update
 from bench.gate.quick import Place, Subject, folder
+from bench.gate.table import COLUMNS, Shown
 from bench.models.vit import Normalised
 from methods import rein
 
@@ -219,6 +221,38 @@ def test_what_moved_is_a_table(
     assert all(figure in line for figure in (f"{known:,}", f"{known + 160:,}", " 160 ", " 0 "))
     assert "GFLOPs" not in text
     assert "quantities moved; if that is meant, --update" in text
+
+
+def test_what_moved_is_a_table_in_a_page_too(
+    baseline: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As a job's summary shows it: lines of a table, of equally many cells, and nothing drawn with box characters."""
+    monkeypatch.setattr(rein, "freeze", freeze_all_but_one)
+    capsys.readouterr()
+    given = ["check", "--quiet", "--device", "cpu", "--method", "rein", "--baseline", str(baseline)]
+    assert cli.main([*given, "--markdown"]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("rein on eva02, small/native, against ")
+    assert lines[1] == "", "a table begins after an empty line"
+    table = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("|")]
+    assert table[:2] == [["method", "quantity", *COLUMNS], ["---", "---", *["---:"] * 4]]
+    assert {len(row) for row in table} == {6}
+    (moved,) = [row for row in table if row[1] == "trainable parameters"]
+    assert moved[4:] == ["160", "0"]
+    assert lines[-1].startswith("**")
+    assert lines[-1].endswith("quantities moved; if that is meant, --update**")
+    assert not set("\n".join(lines)) & set("│┃━┏└")
+    assert cli.main([*given, "--markdown", "--json"]) == 2
+
+
+def test_a_setting_with_brackets_or_strokes_is_shown_as_it_is() -> None:
+    rows = [["a", "b", "[128,256]", "x|y", "", ""]]
+    shown = Shown("of [red]", ("method", "quantity", *COLUMNS), "llrrrr", rows, ["n [1]"], "v")
+    console = Console(width=80)
+    with console.capture() as captured:
+        console.print(shown.rich())
+    assert all(text in captured.get() for text in ("of [red]", "[128,256]", "n [1]"))
+    assert "| a | b | [128,256] | x\\|y |  |  |" in shown.markdown().splitlines()
 
 
 def test_a_change_of_rounding_moves_nothing_but_what_is_trained(baseline: Path) -> None:
