@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-import re
 import shutil
-import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,6 @@ import numpy as np
 import pytest
 import torch
 from conftest import quick
-from rich.console import Console
 from torch import Tensor
 
 from bench import cli, inference, protocols, train
@@ -22,7 +20,6 @@ from bench.data import stream, streets
 from bench.gate.baseline import Budget, read_baseline
 from bench.gate.check import subject, update
 from bench.gate.quick import Place, Subject, folder
-from bench.gate.table import COLUMNS, Shown
 from bench.models.vit import Normalised
 from methods import rein
 
@@ -57,15 +54,22 @@ linked = false
 """
 
 
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A folder with the baseline `small.json` of Rein and the frozen backbone on a protocol that is there meanwhile."""
-    root = tmp_path_factory.mktemp("gate")
+@contextlib.contextmanager
+def small_protocol(root: Path) -> Iterator[None]:
+    """The protocol `small` is there meanwhile, in a folder below `root`, and costs are measured shortly."""
     shutil.copytree(protocols.FOLDER, root / "protocols")
     (root / "protocols" / "small.toml").write_text(PROTOCOL)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(protocols, "FOLDER", root / "protocols")
         quick(patch)
+        yield
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder with the baseline `small.json` of Rein and the frozen backbone on a protocol that is there meanwhile."""
+    root = tmp_path_factory.mktemp("gate")
+    with small_protocol(root):
         wanted = Subject(
             ("rein", "frozen"), "eva02", "small", "native", (), Budget(iterations=2, seeds=(0, 1), images=1)
         )
@@ -223,38 +227,6 @@ def test_what_moved_is_a_table(
     assert "quantities moved; if that is meant, --update" in text
 
 
-def test_what_moved_is_a_table_in_a_page_too(
-    baseline: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """As a job's summary shows it: lines of a table, of equally many cells, and nothing drawn with box characters."""
-    monkeypatch.setattr(rein, "freeze", freeze_all_but_one)
-    capsys.readouterr()
-    given = ["check", "--quiet", "--device", "cpu", "--method", "rein", "--baseline", str(baseline)]
-    assert cli.main([*given, "--markdown"]) == 1
-    lines = capsys.readouterr().out.splitlines()
-    assert lines[0].startswith("rein on eva02, small/native, against ")
-    assert lines[1] == "", "a table begins after an empty line"
-    table = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("|")]
-    assert table[:2] == [["method", "quantity", *COLUMNS], ["---", "---", *["---:"] * 4]]
-    assert {len(row) for row in table} == {6}
-    (moved,) = [row for row in table if row[1] == "trainable parameters"]
-    assert moved[4:] == ["160", "0"]
-    assert lines[-1].startswith("**")
-    assert lines[-1].endswith("quantities moved; if that is meant, --update**")
-    assert not set("\n".join(lines)) & set("│┃━┏└")
-    assert cli.main([*given, "--markdown", "--json"]) == 2
-
-
-def test_a_setting_with_brackets_or_strokes_is_shown_as_it_is() -> None:
-    rows = [["a", "b", "[128,256]", "x|y", "", ""]]
-    shown = Shown("of [red]", ("method", "quantity", *COLUMNS), "llrrrr", rows, ["n [1]"], "v")
-    console = Console(width=80)
-    with console.capture() as captured:
-        console.print(shown.rich())
-    assert all(text in captured.get() for text in ("of [red]", "[128,256]", "n [1]"))
-    assert "| a | b | [128,256] | x\\|y |  |  |" in shown.markdown().splitlines()
-
-
 def test_a_change_of_rounding_moves_nothing_but_what_is_trained(baseline: Path) -> None:
     """Other kernels and another number of threads: response and first steps stay, far below their tolerances."""
     from bench.gate.compare import distance
@@ -345,34 +317,3 @@ def test_an_update_takes_what_is_not_said_from_the_file(
     (tmp_path / "old.json").write_text("{}")
     mine = cli_check._subject(tmp_path / "old.json", ["mine"], {"backbone": "clip", "set": ["a=1"]})
     assert mine == DEFAULT._replace(methods=("mine",), backbone="clip", sets=("a=1",))
-
-
-DOCS = Path(__file__).resolve().parent.parent / "docs" / "ci.md"
-
-
-def test_documented_commands_have_their_options(capsys: pytest.CaptureFixture[str]) -> None:
-    """Also those of the workflow, which is YAML with one job of steps."""
-    yaml = pytest.importorskip("yaml")
-    text = DOCS.read_text(encoding="utf-8")
-    (workflow,) = re.findall(r"^```yaml\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
-    steps = yaml.safe_load(workflow)["jobs"]["check"]["steps"]
-    assert all(("uses" in step) != ("run" in step) for step in steps)
-    assert any("bench check" in step.get("run", "") and step["shell"] == "bash" for step in steps if "shell" in step)
-    commands = [match.split("|")[0].split() for match in re.findall(r"python -m bench ([^\n]+)", text)]
-    assert len(commands) >= 6
-    for command in commands:
-        assert cli.main([command[0], "--help"]) == 0
-        helped = capsys.readouterr().out
-        assert all(word in helped for word in command if word.startswith("--")), command
-
-
-def test_tox_checks_after_the_tests() -> None:
-    """The gate is slow, so last; the benchmarks are alone on the machine, and their closing line is not the last."""
-    tox = tomllib.loads((DOCS.parents[1] / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["tox"]
-    commands = [" ".join(map(str, command[:4])) for command in tox["env"]["check"]["commands"]]
-    places = [next(n for n, text in enumerate(commands) if text.startswith(start)) for start in ORDER]
-    assert places == sorted(places)
-    assert commands[-1].startswith(ORDER[-1])
-
-
-ORDER = ("mypy", "pytest benchmarks", "pytest -n 2", "python -m bench check")
