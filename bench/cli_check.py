@@ -12,6 +12,7 @@ import typer
 
 from bench.cli_options import (
     AsJson,
+    AsMarkdown,
     DataRoot,
     DatasetsDir,
     Device,
@@ -22,15 +23,15 @@ from bench.cli_options import (
     bars,
     check_device,
     interruptible,
+    one_format,
     take_cards,
 )
 from bench.console import print_json, print_rich
 from bench.errors import BenchError, UserError
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
-
     from bench.gate.quick import Place, Subject
+    from bench.gate.table import Shown
 
 BASELINE = Path("results/baselines/streets.json")
 
@@ -63,10 +64,12 @@ def check(
     datasets_dir: DatasetsDir = None,
     workers: Workers = None,
     as_json: AsJson = False,
+    as_markdown: AsMarkdown = False,
     quiet: Quiet = False,
 ) -> None:
     """Compare quick runs with a baseline: exit 1 with a table of what moved. `--update` writes the baseline."""
     check_device(device)
+    one_format(as_json, as_markdown)
     chosen: dict[str, Any] = {"backbone": backbone, "protocol": protocol, "track": track, "set": sets}
     chosen |= {"iterations": iterations, "images": images, "corrupted": corrupted, "seeds": seeds}
     given = {name: value for name, value in chosen.items() if value is not None}
@@ -81,38 +84,38 @@ def check(
             shown = _update(baseline, method or [], given, place) if update else _check(baseline, method or [], place)
         if as_json:
             print_json(shown.document)
+        elif as_markdown:
+            print(shown.table.markdown())
         else:
-            print_rich(shown.table)
-            if update:
-                print(f"\nbaseline: {baseline}")
+            print_rich(shown.table.rich())
         if shown.moved:
             raise typer.Exit(1)
 
 
-class _Shown(NamedTuple):
+class _Result(NamedTuple):
     document: dict[str, Any]
-    table: RenderableType
+    table: Shown
     moved: bool
 
 
-def _check(path: Path, methods: list[str], place: Place) -> _Shown:
+def _check(path: Path, methods: list[str], place: Place) -> _Result:
     from bench.gate.baseline import read_baseline
     from bench.gate.check import check as measure
-    from bench.gate.table import document, render
+    from bench.gate.table import compared, document
 
     known = read_baseline(path)
     outcome = measure(known, path, place, tuple(methods))
-    return _Shown(document(outcome, known, path), render(outcome, known, path), bool(outcome.moved))
+    return _Result(document(outcome, known, path), compared(outcome, known, path), bool(outcome.moved))
 
 
-def _update(path: Path, methods: list[str], given: dict[str, Any], place: Place) -> _Shown:
+def _update(path: Path, methods: list[str], given: dict[str, Any], place: Place) -> _Result:
     from bench.gate.baseline import require_place
     from bench.gate.check import update
     from bench.gate.table import written
 
     require_place(path)
     made = update(path, _subject(path, methods, given), place)
-    return _Shown(made.model_dump(mode="json"), written(made), False)
+    return _Result(made.model_dump(mode="json"), written(made, path), False)
 
 
 def _subject(path: Path, methods: list[str], given: dict[str, Any]) -> Subject:

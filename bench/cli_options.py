@@ -26,6 +26,7 @@ Sets = Annotated[
     typer.Option("--set", metavar="KEY=VALUE", help="recipe.X, head.X, backbone.X, a method's field, weights=random."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stdout and nothing else.")]
+AsMarkdown = Annotated[bool, typer.Option("--markdown", help="The table as Markdown.")]
 Compile = Annotated[bool, typer.Option("--compile", help="torch.compile the backbone, as `--set compile=true`.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress bars.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
@@ -71,6 +72,12 @@ def choice(kind: str, value: str, known: tuple[str, ...]) -> None:
 def check_device(device: str) -> None:
     """Raise UnknownName for what is no device's name; whether it is there is seen later."""
     choice("--device", re.sub(r"^cuda:\d+$", "cuda", device), DEVICES)
+
+
+def one_format(as_json: bool, as_markdown: bool) -> None:
+    """Raise UserError where both are asked for: stdout holds one document."""
+    if as_json and as_markdown:
+        raise UserError("--json and --markdown are two forms of the same: choose one")
 
 
 def take_cards(folder: Path | None) -> None:

@@ -9,11 +9,25 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from bench.cli_options import AsJson, Compile, Device, Quiet, Results, Sets, bars, check_device, choice, interruptible
+from bench.cli_options import (
+    AsJson,
+    AsMarkdown,
+    Compile,
+    Device,
+    Quiet,
+    Results,
+    Sets,
+    bars,
+    check_device,
+    choice,
+    interruptible,
+    one_format,
+)
 from bench.console import print_json, print_rich, say, warn
 from bench.errors import UserError
 
 if TYPE_CHECKING:
+    from bench.cost.figures import Figure
     from bench.cost.records import CostReport
 
 PRECISIONS = ("fp32", "bf16")
@@ -52,7 +66,7 @@ def profile(
     ] = None,
     results: Results = Path("results"),
     as_json: AsJson = False,
-    as_markdown: Annotated[bool, typer.Option("--markdown", help="The table as Markdown.")] = False,
+    as_markdown: AsMarkdown = False,
     quiet: Quiet = False,
 ) -> None:
     """Measure parameters, FLOPs, latency, throughput, memory, training step and energy; needs no weights and no data.
@@ -60,12 +74,14 @@ def profile(
     Of several methods, backbones, sizes or precisions every combination is measured.
     """
     check_device(device)
+    one_format(as_json, as_markdown)
     for value in precision or ():
         choice("--precision", value, PRECISIONS)
     for value in figure or ():
         choice("--figure", value, FIGURES)
     sizes = [_size(text) for text in size or ()]
     with interruptible("of several combinations those that were measured are in the folder of --out"):
+        from bench.cost.busy import warning
         from bench.cost.matrix import Choice, measure_all
         from bench.cost.profile import profile as measure_one
         from bench.cost.table import WIDTH, markdown, render, write
@@ -87,6 +103,8 @@ def profile(
             print(markdown(reports))
         else:
             print_rich(render(reports), WIDTH)
+        if (busy := warning(reports)) is not None:
+            say(busy)
         if out is not None:
             _files(reports, out, results, as_json)
         if any(report.failed for report in reports):
@@ -95,6 +113,7 @@ def profile(
 
 def _files(reports: list[CostReport], out: Path, results: Path, as_json: bool) -> None:
     """Write the table, and the picture where results give something to draw; say where (on stderr beside JSON)."""
+    from bench.cost.figures import NOT_ASKED
     from bench.cost.table import write
     from bench.report.pareto import draw_pareto, points
     from bench.result import load_all
@@ -102,7 +121,15 @@ def _files(reports: list[CostReport], out: Path, results: Path, as_json: bool) -
     tell = say if as_json else print
     loaded = load_all(results)
     warn(loaded.problems)
-    found = points(reports, loaded.results)
+    shown: tuple[Figure, ...] = ("latency", "memory")
+    timed = [
+        report
+        for report in reports
+        if not all(report.missing.get(figure, "").startswith(NOT_ASKED) for figure in shown)
+    ]
+    if not timed:
+        say("no picture: it shows latency and memory, which were not asked for (--figure)")
+    found = points(timed, loaded.results)
     for path in [*write(reports, out), *draw_pareto(found.points, out / "pareto")]:
         tell(str(path))
     for line in found.left_out:

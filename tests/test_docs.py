@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import sys
 import tomllib
@@ -149,3 +150,80 @@ def test_the_readmes_picture_of_the_page_shows_the_leaderboard_as_it_is() -> Non
     with Image.open(DOCS / "images" / "page.png") as picture:
         assert picture.width == 1200
         assert picture.text["leaderboard"] == now, "python docs/page_picture.py"
+
+
+PERFORMANCE = (DOCS / "performance.md").read_text(encoding="utf-8")
+
+
+def cells(row: str) -> list[float]:
+    """The numbers of the one row of performance.md's tables that begins with this."""
+    (found,) = re.findall(rf"^\| (?:\*\*)?{re.escape(row)}(?:\*\*)? \|(.*)\|$", PERFORMANCE, re.MULTILINE)
+    return [float(number.replace(",", "")) for number in re.findall(r"\d[\d,]*(?:\.\d+)?", found)]
+
+
+def test_the_floors_table_adds_up_and_its_text_says_what_it_holds() -> None:
+    whole, floor, times = cells("all"), cells("floor"), cells("all / floor")
+    assert times == [round(a / b, 2) for a, b in zip(whole, floor, strict=True)]
+    kinds = ["matrix products", "convolutions", "attention"]
+    rest = ["deformable sampling", "copies and casts", "norms, softmax, activations", "all else"]
+    sums = [[sum(column) for column in zip(*map(cells, names), strict=True)] for names in (kinds, rest)]
+    for total, *parts in zip(whole, *sums, strict=True):
+        assert sum(parts) == pytest.approx(total, rel=0.1), "whole and parts are measured one after the other"
+    third = round(whole[1] / 3)
+    for text in (
+        f"Products, convolutions and attention take {sums[0][2]:.0f} ms instead of {floor[2]:.0f}",
+        f"{sums[1][2]:.0f} ms after {sums[1][0]:.0f}",
+        f"are {third:,}",
+        f"would leave {third - sums[1][2]:.0f} ms",
+        f"{third - floor[2]:.0f} ms for the rest",
+    ):
+        assert text in PERFORMANCE, text
+
+
+def test_ratios_are_near_those_of_the_medians() -> None:
+    """They are the medians of the rounds' ratios, as the text says; of another measurement they would be far."""
+    rows = re.findall(r"^\|[^|]+\| ([\d,]+) ms \| ([\d,]+) ms \| ([\d.]+) \|", PERFORMANCE, re.MULTILINE)
+    assert len(rows) >= 8
+    for ours, theirs, ratio in rows:
+        medians = float(theirs.replace(",", "")) / float(ours.replace(",", ""))
+        assert float(ratio) == pytest.approx(medians, abs=0.1)
+
+
+def test_the_cost_in_committed_results_is_what_the_text_says() -> None:
+    stored: dict[str, set[float | None]] = {}
+    for path in (DOCS.parent / "results").glob("*/*/*/*.json"):
+        document = json.loads(path.read_text(encoding="utf-8"))
+        assert "parameters" not in document["cost"], f"{path} has the new cost: say so in docs/performance.md"
+        if document["spec"]["backbone"] == "eva02-mini":
+            stored.setdefault(document["spec"]["method"], set()).add(round(document["cost"]["gflops"], 5))
+    baseline = json.loads((DOCS.parent / "results" / "baselines" / "streets.json").read_text(encoding="utf-8"))
+    now = {method: round(entry["gflops"], 5) for method, entry in baseline["methods"].items()}
+    assert f"`rein` on `eva02-mini` has {stored['rein'].pop()} stored, and {now['rein']} is counted now" in PERFORMANCE
+    assert f"(`frozen` and `full` {stored['full'].pop()} and {now['full']})" in PERFORMANCE
+
+
+def test_what_is_said_of_the_gpus_times_is_in_its_tables() -> None:
+    """Two measurements of four rows; how few runs; and bf16 steps that do not grow with the size."""
+
+    def measured(name: str) -> dict[tuple[str, ...], dict[str, str]]:
+        with (DOCS / "cost" / name).open(encoding="utf-8", newline="") as file:
+            return {
+                (*(row[key] for key in ("backbone", "method", "precision")), row["height"]): row
+                for row in DictReader(file)
+            }
+
+    first, second = measured("h200.csv"), measured("h200-energy.csv")
+    assert len(second) == 4
+    for key in second:
+        for column, digits in (("train_step_median_ms", 0), ("latency_median_ms", 1)):
+            pair = [f"{float(table[key][column]):.{digits}f}" for table in (first, second)]
+            if column.startswith("train") or key[3] == "512":
+                assert re.search(rf"{pair[0]} (ms )?and {pair[1]}\b", PERFORMANCE), (key, pair)
+    runs = {
+        what: {int(row[f"{what}_runs"]) for row in first.values() if row[f"{what}_runs"]}
+        for what in ("train_step", "latency")
+    }
+    assert [(min(one), max(one)) for one in runs.values()] == [(5, 9), (5, 15)]
+    assert "five to nine of a training step and five to fifteen of a prediction" in PERFORMANCE
+    steps = [float(first["sam-huge", "full", "bf16", side]["train_step_median_ms"]) for side in ("512", "1024")]
+    assert f"`full` on sam-huge: {steps[0]:.0f} and {steps[1]:.0f}" in PERFORMANCE

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-import re
 import shutil
-import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -55,15 +54,22 @@ linked = false
 """
 
 
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A folder with the baseline `small.json` of Rein and the frozen backbone on a protocol that is there meanwhile."""
-    root = tmp_path_factory.mktemp("gate")
+@contextlib.contextmanager
+def small_protocol(root: Path) -> Iterator[None]:
+    """The protocol `small` is there meanwhile, in a folder below `root`, and costs are measured shortly."""
     shutil.copytree(protocols.FOLDER, root / "protocols")
     (root / "protocols" / "small.toml").write_text(PROTOCOL)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(protocols, "FOLDER", root / "protocols")
         quick(patch)
+        yield
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder with the baseline `small.json` of Rein and the frozen backbone on a protocol that is there meanwhile."""
+    root = tmp_path_factory.mktemp("gate")
+    with small_protocol(root):
         wanted = Subject(
             ("rein", "frozen"), "eva02", "small", "native", (), Budget(iterations=2, seeds=(0, 1), images=1)
         )
@@ -311,34 +317,3 @@ def test_an_update_takes_what_is_not_said_from_the_file(
     (tmp_path / "old.json").write_text("{}")
     mine = cli_check._subject(tmp_path / "old.json", ["mine"], {"backbone": "clip", "set": ["a=1"]})
     assert mine == DEFAULT._replace(methods=("mine",), backbone="clip", sets=("a=1",))
-
-
-DOCS = Path(__file__).resolve().parent.parent / "docs" / "ci.md"
-
-
-def test_documented_commands_have_their_options(capsys: pytest.CaptureFixture[str]) -> None:
-    """Also those of the workflow, which is YAML with one job of steps."""
-    yaml = pytest.importorskip("yaml")
-    text = DOCS.read_text(encoding="utf-8")
-    (workflow,) = re.findall(r"^```yaml\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
-    steps = yaml.safe_load(workflow)["jobs"]["check"]["steps"]
-    assert all(("uses" in step) != ("run" in step) for step in steps)
-    assert any("bench check" in step.get("run", "") and step["shell"] == "bash" for step in steps if "shell" in step)
-    commands = [match.split("|")[0].split() for match in re.findall(r"python -m bench ([^\n]+)", text)]
-    assert len(commands) >= 6
-    for command in commands:
-        assert cli.main([command[0], "--help"]) == 0
-        helped = capsys.readouterr().out
-        assert all(word in helped for word in command if word.startswith("--")), command
-
-
-def test_tox_checks_after_the_tests() -> None:
-    """The gate is slow, so last; the benchmarks are alone on the machine, and their closing line is not the last."""
-    tox = tomllib.loads((DOCS.parents[1] / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["tox"]
-    commands = [" ".join(map(str, command[:4])) for command in tox["env"]["check"]["commands"]]
-    places = [next(n for n, text in enumerate(commands) if text.startswith(start)) for start in ORDER]
-    assert places == sorted(places)
-    assert commands[-1].startswith(ORDER[-1])
-
-
-ORDER = ("mypy", "pytest benchmarks", "pytest -n 2", "python -m bench check")

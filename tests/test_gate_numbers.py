@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import math
 from pathlib import Path
@@ -10,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from rich.console import Console
 
 from bench.gate.baseline import ALARM, LEAST_MIOU, Baseline, Entry, Figures, pooled, read_baseline, tolerances
 from bench.gate.check import subject
@@ -174,6 +172,4 @@ def test_a_new_baseline_says_which_scores_it_does_not_guard(committed: Baseline)
 
 
 def shown(baseline: Baseline) -> str:
-    console = Console(width=300, file=io.StringIO())
-    console.print(written(baseline))
-    return console.file.getvalue()  # type: ignore[attr-defined]
+    return written(baseline, COMMITTED).markdown()

@@ -217,6 +217,11 @@ def test_every_combination_is_a_job() -> None:
     kinds = {(job.spec.method, job.spec.backbone, job.size, job.spec.precision) for job in jobs}
     assert len(jobs) == len(kinds) == 16
     assert all(job.spec.weights == "random" and job.spec.compile and job.batch == 3 for job in jobs)
+    again = Choice(["rein", "full", "rein"], ["eva02", "eva02-mini"], [(64, 128)] * 2, ["fp32", "fp32"])
+    assert [(job.spec.method, job.spec.backbone) for job in again.jobs()] == [
+        ("rein", "eva02-mini"),
+        ("full", "eva02-mini"),
+    ], "what is named twice is measured once"
     (crop,) = Choice(["rein"], ["dinov2"], [], [], "gta2cbm", "rein-512").jobs()
     assert crop.size == (512, 512)
 
@@ -264,6 +269,7 @@ def test_the_document_is_complete(capsys: pytest.CaptureFixture[str]) -> None:
         (["--set", "recipe.itterations=1"], "did you mean 'recipe.iterations'"),
         (["--method", "reim"], "did you mean 'rein'"),
         (["--protocol", "street"], "did you mean 'streets'"),
+        (["--json", "--markdown"], "--json and --markdown are two forms of the same: choose one"),
     ],
 )
 def test_wrong_options_are_one_line(options: list[str], words: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -104,10 +104,30 @@ def test_the_table_says_what_does_not_fit(made) -> None:
     assert "step" not in shown([made({"latency": TIMES})])
 
 
+def test_what_cannot_be_built_is_said_once(made) -> None:
+    nothing = {"missing": dict.fromkeys(ORDER, "cannot be built: no attention here")}
+    several = [made(), *(made(nothing, size, method="lora") for size in ((16, 32), (32, 64)))]
+    lines = [line.strip() for line in shown(several).splitlines()]
+    assert [line for line in lines if "cannot be built" in line] == [
+        "- lora on vit-toy: cannot be built: no attention here"
+    ]
+    assert "- energy: no counter" in lines, "what all others lack is still said of all"
+    ended = nothing["missing"] | {"training": "not asked for (--train)"}
+    assert "- lora on vit-toy at 32x64, fp32: cannot be built: no attention here" in [
+        line.strip() for line in shown([several[1], made({"missing": ended}, (32, 64), method="lora")]).splitlines()
+    ], "of two that lack different figures each is named"
+
+
+def test_the_table_says_how_busy_the_machine_was(made) -> None:
+    one = shown([made(FOUND | {"load": 3.87, "busy_elsewhere": 1.26, "cores": 2})])
+    assert "load in the minute before 3.9; other processes took 1.3 of 2 cores" in " ".join(one.split())
+    assert "load" not in shown([made()])
+
+
 def test_the_markdown_is_the_same_table(made) -> None:
     lacking = made({"missing": {"latency": f"{DOES_NOT_FIT}: killed", "energy": "no counter"}}, method="full")
-    lines = markdown([made({**FOUND, "load": 0.25}), lacking]).splitlines()
-    assert lines[0].endswith("; 0.2 processes wanted to run at most")
+    lines = markdown([made({**FOUND, "load": 0.25, "busy_elsewhere": 0.04, "cores": 2}), lacking]).splitlines()
+    assert lines[0].endswith("; load in the minute before 0.2 at most; other processes took 0.0 of 2 cores at most")
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("|")]
     assert {len(row) for row in rows} == {len(rows[0])}
     first, second = (dict(zip(rows[0], row, strict=True)) for row in rows[2:])
@@ -168,9 +188,8 @@ def test_a_picture_for_each_size(made, make_result, tmp_path: Path) -> None:
     assert draw_pareto([], tmp_path / "none") == []
 
 
-def test_several_combinations_write_their_files(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+@pytest.fixture
+def here(monkeypatch: pytest.MonkeyPatch) -> None:
     """All is measured, but in this process: starting others takes most of the time."""
 
     def begun(job: Job) -> Job:
@@ -184,6 +203,10 @@ def test_several_combinations_write_their_files(
 
     monkeypatch.setattr("bench.cost.matrix.start", begun)
     monkeypatch.setattr(profile_module, "_listen", here)
+
+
+@pytest.mark.usefixtures("here")
+def test_several_combinations_write_their_files(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     chosen = ["--method", "rein", "--method", "frozen", "--backbone", "eva02", "--size", "32x64", "--seconds", "0.01"]
     chosen += [word for name in ("parameters", "gflops", "latency") for word in ("--figure", name)]
     outputs = ["--out", str(tmp_path / "cost"), "--results", str(tmp_path / "no-results"), "--quiet"]
@@ -199,3 +222,14 @@ def test_several_combinations_write_their_files(
     assert "not in the picture: rein on eva02-mini at 32x64, fp32: no measured result" in captured.err
     assert not (tmp_path / "cost" / "pareto.png").exists()
     assert "cost.csv" in captured.out
+
+
+@pytest.mark.usefixtures("here")
+def test_without_latency_and_memory_no_picture_is_missed(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    chosen = ["--method", "rein", "--method", "frozen", "--backbone", "eva02", "--figure", "parameters"]
+    outputs = ["--out", str(tmp_path / "cost"), "--results", str(tmp_path / "no-results"), "--quiet"]
+    assert cli.main(["profile", *chosen, *outputs, "--device", "cpu"]) == 0
+    assert capsys.readouterr().err.splitlines() == [
+        "no picture: it shows latency and memory, which were not asked for (--figure)"
+    ]
+    assert (tmp_path / "cost" / "cost.csv").exists()

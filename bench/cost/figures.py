@@ -15,6 +15,8 @@ Figure = Literal["parameters", "gflops", "latency", "clocks", "energy", "through
 """What is measured."""
 DOES_NOT_FIT = "does not fit"
 """How the reason begins where memory ran out."""
+NOT_ASKED = "not asked for"
+"""How it begins where nobody wanted the figure."""
 FAILED = "failed"
 """How it begins where something went wrong that is neither a lack of memory nor something a machine cannot tell."""
 

@@ -31,11 +31,16 @@ class Choice(NamedTuple):
     compile: bool = False
 
     def jobs(self, **load: Any) -> list[Job]:
-        """A job for each combination, under this load (fields of `Job`). Raises as `resolve` does."""
-        found = []
+        """A job for each combination, under this load (fields of `Job`). Raises as `resolve` does.
+
+        What was named twice, be it by two names of one backbone, is measured once.
+        """
+        found: list[Job] = []
         for backbone, method, precision in product(self.backbones, self.methods, self.precisions or (None,)):
             spec = self._spec(method, backbone, precision)
-            found += [Job(spec=spec, size=size, **load) for size in self.sizes or (spec.recipe.crop,)]
+            for size in self.sizes or (spec.recipe.crop,):
+                if (job := Job(spec=spec, size=size, **load)) not in found:
+                    found.append(job)
         return found
 
     def _spec(self, method: str, backbone: str, precision: str | None) -> RunSpec:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
-from bench.cost.figures import DOES_NOT_FIT, FAILED, Figure
+from bench.cost.figures import DOES_NOT_FIT, FAILED, NOT_ASKED, Figure
 from bench.cost.records import ORDER, CostReport, Job
 from bench.errors import UserError
 from bench.observer import Observer, Silent
@@ -94,7 +94,7 @@ def measure(
     return found | {"throughput": found["throughput"] or None}
 
 
-_NOT_ASKED = ("not asked for (--figure)", "not asked for (--train)")
+_NOT_ASKED = (f"{NOT_ASKED} (--figure)", f"{NOT_ASKED} (--train)")
 
 
 def asked(job: Job, figure: Figure) -> bool:
@@ -164,7 +164,7 @@ def _environment() -> dict[str, str]:
 def _note(line: dict[str, Any], found: dict[str, Any]) -> None:
     if "error" in line:
         raise UserError(line["error"])
-    for name in ("load", "machine"):
+    for name in ("load", "cores", "machine", "busy_elsewhere"):
         if name in line:
             found.setdefault(name, line[name])
     if "missing" in line:

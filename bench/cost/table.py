@@ -14,9 +14,10 @@ from rich import box
 from rich.console import Group, RenderableType
 from rich.table import Table
 
-from bench.cost.figures import DOES_NOT_FIT, Figure, Memory, Times
-from bench.cost.records import CostReport
+from bench.cost.figures import DOES_NOT_FIT, NOT_ASKED, Figure, Memory, Times
+from bench.cost.records import ORDER, CostReport
 from bench.errors import PrerequisiteError
+from bench.markdown import table as as_markdown
 from bench.writing import encode, write_atomically
 
 CSV_NAME, JSON_NAME = "cost.csv", "cost.json"
@@ -45,6 +46,8 @@ def row(report: CostReport) -> dict[str, Any]:
         **_memory("train_memory", training.memory if training else None),
         "energy_j_per_image": report.energy,
         "load": report.load,
+        "busy_elsewhere": report.busy_elsewhere,
+        "cores": report.cores,
         "torch": machine and machine.packages.get("torch"),
         "commit": machine and machine.commit,
         "missing": "; ".join(f"{figure}: {reason}" for figure, reason in report.missing.items()),
@@ -94,11 +97,8 @@ def markdown(reports: Sequence[CostReport]) -> str:
     """The same as Markdown."""
     columns, *rows = _grid(reports)
     titles = [name.replace("\n", ", " if name.endswith(("M", "ms", "MB")) else " ") for name in columns]
-    lines = [titles, ["---" if name in _WORDS else "---:" for name in columns], *rows]
-    table = "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
-    loads = [report.load for report in reports if report.load is not None]
-    busy = f"; {max(loads):.1f} processes wanted to run at most" if loads else ""
-    return "\n".join([f"{_title(reports)}{busy}\n", table, *(["", *notes] if (notes := _notes(reports)) else [])])
+    table = as_markdown(titles, "".join("l" if name in _WORDS else "r" for name in columns), rows)
+    return "\n".join([f"{_title(reports)}\n", table, *(["", *notes] if (notes := _notes(reports)) else [])])
 
 
 def _grid(reports: Sequence[CostReport]) -> list[list[str]]:
@@ -109,16 +109,33 @@ def _grid(reports: Sequence[CostReport]) -> list[list[str]]:
 
 
 def _notes(reports: Sequence[CostReport]) -> list[str]:
-    """What is missing and why, a line each."""
+    """What is missing and why, a line each; of what has nothing at all, for one reason, that once."""
     notes: dict[str, None] = {}
+    some = [report for report in reports if _why_nothing(report) is None]
     for report in reports:
+        if (why := _why_nothing(report)) is not None:
+            notes[f"- {_pair(report, reports)}: {why}"] = None
+            continue
         for figure, reason in report.missing.items():
-            if figure != "training" and reason.startswith("not asked for"):
+            if figure != "training" and reason.startswith(NOT_ASKED):
                 continue
-            everywhere = all(other.missing.get(figure) == reason for other in reports)
+            everywhere = all(other.missing.get(figure) == reason for other in some)
             notes[f"- {figure}{'' if everywhere else f', {_name(report)}'}: {reason}"] = None
         notes.update({f"- {_name(report)}, batch {r.batch}: {r.note}": None for r in report.throughput or () if r.note})
     return list(notes)
+
+
+def _why_nothing(report: CostReport) -> str | None:
+    """The one reason why a report has none of the figures that were asked for; None where it has some, or several."""
+    reasons = {reason for reason in report.missing.values() if not reason.startswith(NOT_ASKED)}
+    return reasons.pop() if len(report.missing) == len(ORDER) and len(reasons) == 1 else None
+
+
+def _pair(report: CostReport, reports: Sequence[CostReport]) -> str:
+    """Method and backbone of what has nothing; its size and precision, too, where others of the pair have more."""
+    pair = (report.method, report.backbone)
+    same = all(other.missing == report.missing for other in reports if (other.method, other.backbone) == pair)
+    return f"{report.method} on {report.backbone}" if same else _name(report)
 
 
 _WORDS = ("method", "backbone", "size", "precision")
@@ -131,7 +148,18 @@ def _title(reports: Sequence[CostReport]) -> str:
         if report.machine
     }
     weights = ", random weights" if all(report.weights == "random" for report in reports) else ""
-    return f"batch {reports[0].batch}{weights}; {' / '.join(sorted(machines)) or 'nothing could be measured'}"
+    where = " / ".join(sorted(machines)) or "nothing could be measured"
+    return "; ".join([f"batch {reports[0].batch}{weights}", where, *_busy(reports)])
+
+
+def _busy(reports: Sequence[CostReport]) -> list[str]:
+    """How busy the machine was: the most of any row (`cost.csv` has each)."""
+    loads = [report.load for report in reports if report.load is not None]
+    others = [report.busy_elsewhere for report in reports if report.busy_elsewhere is not None]
+    most = " at most" if len(reports) > 1 else ""
+    cores = f" of {reports[0].cores}" if reports[0].cores else ""
+    found = [f"load in the minute before {max(loads):.1f}{most}"] if loads else []
+    return found + ([f"other processes took {max(others):.1f}{cores} cores{most}"] if others else [])
 
 
 def _name(report: CostReport) -> str:

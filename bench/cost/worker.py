@@ -17,6 +17,7 @@ import torch
 from pydantic import BaseModel
 
 from bench import provenance
+from bench.cost.busy import Meter
 from bench.cost.figures import Figure
 from bench.cost.measures import MEASURES, Bench, out_of_memory, set_bench
 from bench.cost.records import Job, Unavailable
@@ -29,14 +30,16 @@ Tell = Callable[[dict[str, Any]], None]
 def work(job: Job, tell: Tell, turn: Callable[[], object] = lambda: None) -> None:
     """Measure the job's figures and `tell` of each; `turn` is called before the first, and waits for its time.
 
-    Told are `load` and `machine`, then of each figure `begin`, and `value` (of throughput several) or `missing`. What
-    fails otherwise is raised.
+    Told are `load`, `cores` and `machine`, then of each figure `begin`, and `value` (of throughput several) or
+    `missing`; at last `busy_elsewhere`. What fails otherwise is raised.
     """
     tell({"load": _load()})
+    tell({"cores": os.cpu_count()})
     with _reasons(tell, job.figures):
         tell({"begin": job.figures[0]})
         bench = set_bench(job, turn)
         tell({"machine": _machine(bench).model_dump(mode="json")})
+        meter = Meter()
         for figure in job.figures:
             tell({"begin": figure})
             with _reasons(tell, (figure,)):
@@ -44,6 +47,8 @@ def work(job: Job, tell: Tell, turn: Callable[[], object] = lambda: None) -> Non
                 for value in found if isinstance(found, Iterator) else (found,):
                     tell({"figure": figure, "value": _plain(value)})
             tell({"end": figure})
+        if not job.spec.compile:
+            tell({"busy_elsewhere": meter.elsewhere()})
 
 
 @contextlib.contextmanager
