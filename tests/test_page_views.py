@@ -86,18 +86,6 @@ def test_the_colours_can_be_chosen_and_are_kept(visit: Open) -> None:
     assert tab.board().get_by_role("button", name="Colours").inner_text() == "Colours: dark"
 
 
-def test_the_table_can_be_taken_away_as_csv(visit: Open, tmp_path: Path) -> None:
-    tab = visit()
-    page = tab.board()
-    with page.expect_download() as waiting:
-        page.get_by_role("button", name="Download CSV").click()
-    waiting.value.save_as(tmp_path / "board.csv")
-    lines = (tmp_path / "board.csv").read_text(encoding="utf-8-sig").splitlines()
-    assert len(lines) == 1 + page.evaluate("Board.rows.length")
-    assert "Unseen mean" in lines[0]
-    assert "rein" in lines[1]
-
-
 def test_names_are_text_not_markup(
     visit: Open, tmp_path: Path, make_result: Callable[..., RunResult], per_image: Callable[[RunResult], Any]
 ) -> None:

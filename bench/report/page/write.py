@@ -19,6 +19,7 @@ from bench.report.page import rows as table
 from bench.report.page.command import trainings
 from bench.report.page.details import detail
 from bench.report.page.gallery import read_gallery
+from bench.report.page.places import lacking, places
 from bench.report.scored import Known, Scored
 from bench.result import read_result
 
@@ -87,7 +88,8 @@ def require_ours(folder: Path) -> None:
 def _document(
     board: Board, complete: list[Scored], published: reported.Published | None, known: Known
 ) -> dict[str, Any]:
-    rows = table.measured(board, known) + (table.published(published) if published else [])
+    lacks = lacking(board)
+    rows = table.measured(board, lacks, known) + (table.published(published) if published else [])
     targets = targets_of(run.spec for run in complete)
     order = [TARGET + name for groups in targets.values() for names in groups.values() for name in names]
     order += published.columns(published.rows) if published else []
@@ -98,6 +100,7 @@ def _document(
         "columns": table.columns(rows, [name for name in order if name.startswith(TARGET)]),
         "protocols": {name: _summary(name) for name in dict.fromkeys(row["protocol"] for row in rows)},
         "tracks": _tracks(complete, published),
+        "places": places(board, lacks),
         "classes": [
             [name, "#{:02x}{:02x}{:02x}".format(*colour)] for name, colour in zip(CLASSES, PALETTE, strict=True)
         ],

@@ -13,7 +13,7 @@ const Drawer = {
     Drawer.shown = state.run;
     if (!state.run) { if (Drawer.node.open) Drawer.node.close(); return; }
     const row = Board.byRun.get(state.run);
-    if (!row) { say(`There is no run ${state.run} here.`); State.set({ run: "" }); return; }
+    if (!row) return;
     Drawer.fill(row, state.run);
     if (!Drawer.node.open) Drawer.node.showModal();
     Drawer.node.scrollTop = 0;
@@ -125,7 +125,7 @@ const Drawer = {
   },
 
   published(body, row) {
-    const figures = BENCH.columns.filter((column) => column.key in row.v);
+    const figures = BENCH.columns.filter((column) => row.v[column.key] && column.kind !== "corruption");
     body.replaceChildren(
       el("section", {}, el("h3", {}, "Published figures"), Scores.table("Published figures", ["What", "As printed", "Flags"],
         figures.map((column) => [column.title, row.v[column.key][2], row.flags[column.key]?.join(", ") || "–"]))),
