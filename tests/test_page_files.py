@@ -10,7 +10,7 @@ import pytest
 
 from bench import cli
 from bench.errors import UserError
-from bench.report.board import leaderboard
+from bench.report.board import leaderboard, write_board
 from bench.report.frame import CLASS, TARGET
 from bench.report.page import write_page
 from bench.report.page.gallery import read_gallery
@@ -84,12 +84,13 @@ def test_every_run_has_its_own_file_with_its_scores(site, results) -> None:
             ]
 
 
-def test_strengths_become_curves(site) -> None:
+def test_severities_become_curves(site) -> None:
     run = run_of(site, "9527dbccd6bc-s0")
     ladders = run["severities"]
     assert {"fog", "night", "rain", "snow"} <= set(ladders)
     by_name = {target["name"]: target["miou"] for target in run["targets"]}
-    assert ladders["fog"] == [[strength, by_name[f"fog-{strength}"]] for strength in range(1, 6)]
+    clean = [0, by_name["fair"]]
+    assert ladders["fog"] == [clean, *([severity, by_name[f"fog-{severity}"]] for severity in range(1, 6))]
 
 
 def test_published_rows_keep_what_was_printed(site) -> None:
@@ -122,6 +123,11 @@ def test_the_same_results_give_the_same_bytes(site, results, tmp_path) -> None:
     (again / "data" / "runs" / "old.js").write_text("of a run that is gone")
     write_page(board, again, COMMITTED, published(load_reported()))
     assert files_of(again) == files_of(site)
+
+
+def test_the_leaderboards_files_stand_beside_the_page(site, results, tmp_path) -> None:
+    for path in write_board(leaderboard(results, COMMITTED), tmp_path, published(load_reported())):
+        assert (site / path.name).read_bytes() == path.read_bytes()
 
 
 def test_the_folder_is_whole_and_small(site) -> None:

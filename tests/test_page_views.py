@@ -54,7 +54,15 @@ def test_the_slider_compares_two_runs(visit: Open) -> None:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize(
-    "address", ["#protocol=", f"#run={MAIN}", "#protocol=&run=rein-2", "#view=gallery", "#view=gallery&show=error"]
+    "address",
+    [
+        "#protocol=",
+        "#columns=classes",
+        f"#run={MAIN}",
+        "#protocol=&run=rein-2",
+        "#view=gallery",
+        "#view=gallery&show=error",
+    ],
 )
 def test_axe_finds_nothing(visit: Open, scheme: str, address: str) -> None:
     tab = visit(color_scheme=scheme)
@@ -69,6 +77,7 @@ def test_axe_finds_nothing(visit: Open, scheme: str, address: str) -> None:
 def test_axe_finds_nothing_on_a_telephone_with_a_filter_open(visit: Open) -> None:
     tab = visit(viewport={"width": 390, "height": 844})
     page = tab.board("#protocol=")
+    page.locator("#fold > summary").click()
     page.locator("summary", has_text="Method").click()
     assert tab.accessible() == []
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
@@ -115,6 +124,10 @@ def large(folder: Path, tmp_path: Path) -> Path:
         for number in range(5000)
         for row in [own[number % len(own)]]
     ]
+    ids = [row["id"] for row in whole["rows"]]
+    place = whole["places"]["streets/native"]
+    place["ties"] = [[ids[one], ids[two], 0.1, -1.0, 1.2, 1.0] for one in range(20) for two in range(one + 1, 20)]
+    place["missing"] = [[f"method-{number}", ["clip-mini"]] for number in range(200)]
     for name in ("index.html", "assets"):
         site.mkdir(exist_ok=True)
         (site / name).symlink_to(folder / name)

@@ -12,7 +12,7 @@ from bench.byproducts import Byproducts
 from bench.data.labels import CLASSES, PALETTE
 from bench.errors import DamagedFile, PrerequisiteError, UserError
 from bench.report import reported
-from bench.report.board import Board
+from bench.report.board import Board, write_board
 from bench.report.frame import TARGET, targets_of
 from bench.report.memory import no_collection
 from bench.report.page import rows as table
@@ -40,8 +40,9 @@ class Page(NamedTuple):
 
 @no_collection()
 def write_page(board: Board, folder: Path, root: Path, published: reported.Published | None = None) -> Page:
-    """Write the page of all complete runs of a leaderboard into `folder`; the same results give the same bytes.
+    """Write the page of all complete runs of a leaderboard into `folder`, and the leaderboard's own files beside it.
 
+    The same results give the same bytes.
     `root` is where the results were read from: the gallery lies there. Raises UserError for a folder that holds
     something else, PrerequisiteError where it cannot be written, DamagedFile for a result that changed meanwhile.
     """
@@ -66,6 +67,7 @@ def write_page(board: Board, folder: Path, root: Path, published: reported.Publi
             byproducts = Byproducts()
             found = detail(run, read_result(run.path, byproducts), byproducts, trained, known)
             _script(folder / "data" / "runs" / f"{found['run']}.js", f"BENCH.loaded({_json(found)});")
+        write_board(board, folder, published)
         _script(folder / "data" / "table.js", f"window.BENCH = {_json(whole)};")
         index = (ASSETS / "index.html").read_text(encoding="utf-8")
         _script(folder / "index.html", index.removesuffix("\n"))

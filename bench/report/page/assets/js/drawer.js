@@ -95,8 +95,9 @@ const Drawer = {
 
   cost(run) {
     const cost = run.cost || {};
+    const { threads } = run.provenance;
     const size = run.spec.recipe.crop.join(" × ");
-    return [el("p", { class: "note" }, `One image of ${size} px, ${run.spec.precision}, ${run.provenance.device_name}, ${run.provenance.threads} threads.`),
+    return [el("p", { class: "note" }, `One image of ${size} px, ${run.spec.precision}, ${run.provenance.device_name}, ${threads} thread${threads === 1 ? "" : "s"}.`),
       Scores.pairs([
         ...BENCH.columns.filter((column) => column.kind === "cost").map((column) => [column.title, cost[column.key] === null || cost[column.key] === undefined ? null : Format.of(column.key, cost[column.key])]),
         ...Object.entries(run.seconds).map(([name, value]) => [`time, ${name}`, Format.seconds(value)]),
