@@ -75,14 +75,17 @@ const Columns = {
     const when = (shown, field, title, more) => (shown || sorted.has(field) ? [Columns.text(field, title, more)] : []);
     const backbone = Columns.text("backbone", "Backbone", { formatter: (cell) => Format.backbone(cell.getData()), maxWidth: 300 });
     const tag = (cell) => el("span", { class: `tag ${cell.getValue()}` }, cell.getValue());
-    return [
-      ...when(measured, "rank", "Rank", { width: NARROW.matches ? 58 : 66, frozen: true, ...right, formatter: (cell) => cell.getValue() ?? "–" }),
-      Columns.text("method", "Method", { formatter: Columns.method, minWidth: 110, frozen: true, ...(NARROW.matches ? { width: 120 } : { maxWidth: 290 }) }),
-      ...(Columns.folded ? [] : [backbone]),
+    const places = [
       ...when(Board.rows.some((row) => !row.runs), "origin", "Origin", { formatter: tag }),
       ...when(several("protocol"), "protocol", "Protocol"),
       ...when(several("track") || several("protocol"), "track", "Track"),
-      ...keys.map((column) => Columns.number(column, steps > 1)),
+    ];
+    const figures = keys.map((column) => Columns.number(column, steps > 1));
+    return [
+      ...when(measured, "rank", "Rank", { width: NARROW.matches ? 58 : 66, frozen: true, ...right, formatter: (cell) => cell.getValue() ?? "–" }),
+      Columns.text("method", "Method", { formatter: Columns.method, minWidth: 110, frozen: true, ...(NARROW.matches ? { width: measured ? 120 : 160 } : { maxWidth: 290 }) }),
+      ...(Columns.folded ? [] : [backbone]),
+      ...(NARROW.matches ? [...figures, ...places] : [...places, ...figures]), // a telephone shows scores first
       ...(Columns.folded ? [backbone] : []),
       ...when(measured, "seeds", "Seeds", { ...right, formatter: Columns.seeds }),
       Columns.text("seen", "Seen in pre-training", { formatter: (cell) => SEEN[cell.getValue()] }),
