@@ -146,6 +146,11 @@ def test_the_gallery_begins_with_two_methods_and_says_whose_each_picture_is(visi
     left, right = page.evaluate("[Gallery.asked(State.now).left, Gallery.asked(State.now).right]")
     assert left["method"] != right["method"]
     assert left["backbone"] == right["backbone"]
+    ablation = page.evaluate(
+        "BENCH.gallery[0].runs.find(({ run }) => Board.byRun.get(run).variant.includes('segmenter=none')).run"
+    )
+    other = page.evaluate("(left) => Gallery.asked({ ...State.now, left }).right", ablation)
+    assert (other["method"], other["backbone"]) == ("rein", "clip-mini"), "not the method that it is an ablation of"
     names = page.locator("#pick-left option").all_inner_texts()
     variant = next(name for name in names if "segmenter=none" in name)
     page.locator("#pick-left").select_option(label=variant)
