@@ -28,7 +28,10 @@ ASSETS = ROOT / "bench" / "report" / "page" / "assets"
 
 def table_of(folder: Path):
     text = (folder / "data" / "table.js").read_text(encoding="utf-8")
-    return json.loads(text.removeprefix("window.BENCH = ").removesuffix(";\n"))
+    whole = json.loads(text.removeprefix("window.BENCH = ").removesuffix(";\n"))
+    for row in whole["rows"]:
+        row["v"] = dict(zip(whole["keys"][row["keys"]], row["v"], strict=True))
+    return whole
 
 
 def run_of(folder: Path, name: str):
@@ -123,6 +126,16 @@ def test_the_same_results_give_the_same_bytes(site, results, tmp_path) -> None:
     (again / "data" / "runs" / "old.js").write_text("of a run that is gone")
     write_page(board, again, COMMITTED, published(load_reported()))
     assert files_of(again) == files_of(site)
+
+
+def test_what_only_some_boards_have_is_in_the_table(results, tmp_path) -> None:
+    board = leaderboard(results, COMMITTED, reference="frozen")
+    trained = board._replace(rows=[row._replace(trained_on=place == 0) for place, row in enumerate(board.rows)])
+    whole = table_of(write_page(trained, tmp_path / "site", COMMITTED).file.parent)
+    (column,) = [column for column in whole["columns"] if "relative" in column["key"]]
+    assert (column["title"], column["less"]) == ("Corruption error relative to frozen", True)
+    assert whole["rows"][0]["v"][column["key"]][0] == pytest.approx(board.rows[0].stats[column["key"]].mean, rel=1e-6)
+    assert [row["flags"] for row in whole["rows"][:2]] == [{"source": ["trained on"]}, {}]
 
 
 def test_the_leaderboards_files_stand_beside_the_page(site, results, tmp_path) -> None:

@@ -194,3 +194,19 @@ def test_severity_begins_with_the_clean_images(visit: Open) -> None:
     assert said.count(f"{clean:.1f} at 0") == 4, "fog, night, rain and snow"
     assert "0: the same images clean" in chart.inner_text()
     assert "1 thread." in page.locator(DRAWER).inner_text()
+
+
+def test_a_heading_that_has_the_focus_is_in_view_over_its_column(visit: Open) -> None:
+    tab = visit(viewport={"width": 1400, "height": 900})
+    page = tab.board("#columns=targets")
+    headings = page.locator("#table .tabulator-col:not(.tabulator-frozen) .sorts")
+    frozen = box(page.locator(".tabulator-col[tabulator-field='method']"))[2]
+    headings.first.focus()
+    for key in (*["Tab"] * (headings.count() - 1), *["Shift+Tab"] * 9):
+        page.keyboard.press(key)
+        page.wait_for_timeout(30)
+        field = page.evaluate("document.activeElement.closest('.tabulator-col').getAttribute('tabulator-field')")
+        left, _, right, _ = box(page.locator(f".tabulator-col[tabulator-field='{field}']"))
+        assert frozen - 1 <= left < right <= 1401, f"{field} is hidden"
+        column = box(page.locator(".tabulator-row").first.locator(f"[tabulator-field='{field}']"))
+        assert (column[0], column[2]) == pytest.approx((left, right), abs=1), "rows go with their headings"

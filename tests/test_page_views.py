@@ -120,7 +120,7 @@ def large(folder: Path, tmp_path: Path) -> Path:
     whole["rows"] = [
         row
         | {"id": f"row-{number}", "rank": number + 1, "method": f"method-{number % 700}", "runs": [f"run-{number}"]}
-        | {"v": {key: [(mean * 7 + number * 13.7) % 100, std] for key, (mean, std) in row["v"].items()}}
+        | {"v": [[(mean * 7 + number * 13.7) % 100, std] for mean, std in row["v"]]}
         for number in range(5000)
         for row in [own[number % len(own)]]
     ]

@@ -22,7 +22,7 @@ from bench.report.page.places import id_of, tables
 from bench.report.scored import Known, Scored, once
 from bench.report.scores import SUMMARY
 from bench.report.seen import seen
-from bench.report.series import Place, Series, Stat, place_of
+from bench.report.series import RELATIVE, Place, Series, Stat, place_of
 from bench.report.standings import rank_cells
 from bench.result import result_path
 from bench.spec import RunSpec
@@ -31,7 +31,7 @@ Row = dict[str, Any]
 ABBREVIATIONS = {"ece", "auroc", "aupr", "fpr95", "l5"}
 MORE_IS_BETTER = {"images_per_s", "best_images_per_s", "best_batch"}
 """Costs of which more is better."""
-LESS_IS_BETTER = ("ece", "fpr95", "drop", *(set(COLUMNS) - MORE_IS_BETTER))
+LESS_IS_BETTER = ("ece", "fpr95", "drop", RELATIVE, *(set(COLUMNS) - MORE_IS_BETTER))
 """Parts of the names of columns where the smaller figure is the better one."""
 OF_A_DEVICE = {name for name in COLUMNS if name.endswith(("_ms", "_per_s", "_per_image"))} | {"best_batch"}
 """Costs that depend on the machine."""
@@ -67,7 +67,7 @@ def _measured(row: Series, runs: Sequence[Scored], known: Known) -> Row:
         "device": "; ".join(row.devices),
         "seen": kind_of_seen(answers.values()),
         "seen_text": row.seen,
-        "trained_on": row.trained_on,
+        "flags": {"source": ["trained on"]} if row.trained_on else {},
         "v": {name: _pair(stat) for name, stat in figures.items()},
     }
 
@@ -98,7 +98,8 @@ def columns(rows: Iterable[Row], order: Iterable[str]) -> list[Row]:
     has = {key for row in rows for key in row["v"]}
     targets = [name for name in dict.fromkeys(order) if name in has]
     classes = [CLASS + name for name in CLASSES]
-    known = [*SUMMARY, *FIGURES, *COLUMNS, sweeps.CLEAN]
+    relatives = sorted(key for key in has if key.startswith(RELATIVE))
+    known = [*SUMMARY, *FIGURES, *relatives, *COLUMNS, sweeps.CLEAN]
     found = [_column(key) for key in [*(key for key in known if key in has), *targets, *classes] if key in has]
     return found + [
         {"key": str(key), "title": key.name.replace("_", " "), "kind": "corruption", "less": False}
@@ -184,6 +185,8 @@ def _title(key: str) -> str:
         return key.partition(":")[2]
     if key == sweeps.CLEAN:
         return "Clean"
+    if key.startswith(RELATIVE):
+        return f"{_title(RELATIVE.rstrip('_'))} {key.removeprefix(RELATIVE)}"
     words = (COLUMNS.get(key) or key).split("_")
     title = " ".join(word.upper() if word in ABBREVIATIONS else word for word in words)
     return title[0].upper() + title[1:]

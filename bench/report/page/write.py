@@ -98,7 +98,7 @@ def _document(
     return {
         "version": __version__,
         "runs": len(complete),
-        "rows": rows,
+        **packed(rows),
         "columns": table.columns(rows, [name for name in order if name.startswith(TARGET)]),
         "protocols": {name: _summary(name) for name in dict.fromkeys(row["protocol"] for row in rows)},
         "tracks": _tracks(complete, published),
@@ -107,6 +107,13 @@ def _document(
             [name, "#{:02x}{:02x}{:02x}".format(*colour)] for name, colour in zip(CLASSES, PALETTE, strict=True)
         ],
     }
+
+
+def packed(rows: list[table.Row]) -> dict[str, Any]:
+    """The rows with their figures as lists, and once the names that these have: thousands of rows share a few sets."""
+    names: dict[tuple[str, ...], int] = {}
+    small = [row | {"keys": names.setdefault((*row["v"],), len(names)), "v": [*row["v"].values()]} for row in rows]
+    return {"rows": small, "keys": list(names)}
 
 
 def _summary(name: str) -> str:

@@ -3,6 +3,7 @@
 
 const MOST_PLACES = 4;
 const MOST_MISSING = 12; // lines shown before the rest is unfolded
+const MOST_UNFOLDED = 200; // lines there are at most
 
 const Below = {
   drawn: "",
@@ -75,12 +76,14 @@ const Below = {
   missing(place, name) {
     const rows = BENCH.rows.filter((row) => row.runs && `${row.protocol}/${row.track}` === name && row.lacks.length);
     const listed = (words) => (words.length > 1 ? `${words.slice(0, -1).join(", ")} and ${words.at(-1)}` : `${words[0]}`);
+    const without = rows.length - MOST_UNFOLDED;
     const lines = [
       ...place.missing.map(([method, backbones]) => [el("b", {}, `${method} on ${listed(backbones)}`), ": no result"]),
-      ...rows.map((row) => [el("b", {}, Below.name(row.id)), `: ${row.lacks.length > 1 ? "seeds" : "seed"} ${listed(row.lacks)}`]),
+      ...rows.slice(0, MOST_UNFOLDED).map((row) => [el("b", {}, Below.name(row.id)), `: ${row.lacks.length > 1 ? "seeds" : "seed"} ${listed(row.lacks)}`]),
     ].map((line) => el("li", {}, line));
     const more = [
       place.more_missing ? `${place.more_missing.toLocaleString("en")} more pairs of method and backbone have no result.` : "",
+      without > 0 ? `${without.toLocaleString("en")} more rows lack seeds.` : "",
       place.unfinished ? `${place.unfinished} run${place.unfinished > 1 ? "s are" : " is"} unfinished, and left out.` : "",
     ].filter(Boolean).map((text) => el("p", { class: "note" }, text));
     if (!lines.length) return [el("p", { class: "note" }, "Nothing: each method is there with every backbone and seed that others have."), ...more];

@@ -136,7 +136,21 @@ const Sideways = {
       const step = Sideways.beyond() ? holder.clientWidth * 0.6 : -holder.scrollWidth;
       holder.scrollBy({ left: step });
     });
+    document.getElementById("table").addEventListener("focusin", (event) => {
+      const heading = event.target.closest(".tabulator-header .tabulator-col:not(.tabulator-frozen)");
+      if (heading) requestAnimationFrame(() => Sideways.bring(heading));
+    });
     new ResizeObserver(Sideways.show).observe(document.getElementById("table"));
+  },
+
+  /* A heading that has the focus comes into view with its column: a browser alone moves headings without their rows. */
+  bring(heading) {
+    const holder = Sideways.holder();
+    holder.scrollLeft = document.querySelector("#table .tabulator-header-contents").scrollLeft;
+    const frozen = [...document.querySelectorAll("#table .tabulator-headers > .tabulator-frozen")].map((each) => each.getBoundingClientRect().right);
+    const [edge, { left, right }] = [Math.max(...frozen), heading.getBoundingClientRect()];
+    if (left < edge) holder.scrollLeft -= edge - left;
+    else holder.scrollLeft += Math.max(0, right - holder.getBoundingClientRect().right);
   },
 
   holder() {

@@ -42,6 +42,7 @@ function notice() {
 }
 
 function main() {
+  unpack();
   State.start();
   Theme.show(Theme.get());
   document.getElementById("theme").addEventListener("click", () => {

@@ -17,6 +17,15 @@ const SEEN = {
 };
 const ONE = ["q", "sort", "columns", "run", "view", "sample", "left", "right", "show"];
 
+/* Figures by name: rows come with lists of them, and the names once for all. */
+function unpack() {
+  for (const row of BENCH.rows) {
+    const [keys, figures] = [BENCH.keys[row.keys], row.v];
+    row.v = {};
+    for (let place = 0; place < keys.length; place += 1) row.v[keys[place]] = figures[place];
+  }
+}
+
 const State = {
   now: null,
   dropped: [],
