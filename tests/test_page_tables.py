@@ -127,6 +127,10 @@ def test_bold_is_the_best_and_all_that_tie_with_it(visit: Open, board: Board) ->
     best = max(round(row.stats["source"].mean, 1) for row in rows)
     bold = {place for place in range(len(rows)) if cell(page, place, "v.source").locator("strong").count()}
     assert bold == {place for place, row in enumerate(rows) if round(row.stats["source"].mean, 1) == best}
+    page = tab.board("#protocol=streets-weather@streets")
+    assert len({row["v"]["gflops"][0] for row in tab.rows()}) > 1
+    assert page.locator(".tabulator-row [tabulator-field='v.gflops']").count() == 4
+    assert page.locator("[tabulator-field='v.gflops'] strong").count() == 0, "all read the same: none is best"
 
 
 def test_the_marks_of_ranks_are_explained(visit: Open) -> None:

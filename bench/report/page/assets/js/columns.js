@@ -82,7 +82,7 @@ const Columns = {
     ];
     const figures = keys.map((column) => Columns.number(column, steps > 1));
     return [
-      ...when(measured, "rank", "Rank", { width: NARROW.matches ? 58 : 66, frozen: true, ...right, formatter: (cell) => cell.getValue() ?? "–" }),
+      ...when(measured, "rank", "Rank", { width: NARROW.matches ? 58 : 66, frozen: true, ...right, formatter: (cell) => cell.getValue() ?? "–", sorter: Columns.sorter((row) => row.rank && parseInt(row.rank.replace("(", ""), 10)) }),
       Columns.text("method", "Method", { formatter: Columns.method, minWidth: 110, frozen: true, ...(NARROW.matches ? { width: measured ? 120 : 160 } : { maxWidth: 290 }) }),
       ...(Columns.folded ? [] : [backbone]),
       ...(NARROW.matches ? [...figures, ...places] : [...places, ...figures]), // a telephone shows scores first
@@ -188,6 +188,7 @@ const Columns = {
     if (places.length !== 1 || rows.length < 2) return;
     for (const { key, less } of keys) {
       const values = numbers(key, rows);
+      if (new Set(values.map((value) => Format.of(key, value))).size < 2 && key !== first) continue; // all the same: none is best
       if (values.length) Columns.best[key] = values.reduce((a, b) => ((less ? a <= b : a >= b) ? a : b));
     }
     const leader = rows.find((row) => row.v[first]?.[0] === Columns.best[first]);
