@@ -11,8 +11,8 @@ import pytest
 from bench import cli
 from bench.errors import UserError
 from bench.report.board import leaderboard, write_board
-from bench.report.frame import CLASS, TARGET
-from bench.report.page import write_page
+from bench.report.frame import CLASS, CLEAN, CORRUPTION, TARGET
+from bench.report.page import sweeps, write_page
 from bench.report.page.gallery import read_gallery
 from bench.report.page.rows import kind_of_seen
 from bench.report.reported import published
@@ -64,7 +64,10 @@ def test_measured_rows_are_the_leaderboards_in_its_order(site, results) -> None:
         assert {key: row[key] for key in one.keys} == one.keys
         assert row["seeds"] == len(row["runs"]) == one.seeds
         own = {name: pair for name, pair in row["v"].items() if name in one.stats}
-        assert {name for name in one.stats if ":" not in name or name.startswith((CLASS, TARGET))} == own.keys()
+        shown = {name for name in one.stats if ":" not in name or name.startswith((CLASS, TARGET))}
+        assert own.keys() - {CLEAN} == shown
+        swept = {f"{CORRUPTION}{name}@{severity}" for name, scores in one.grid.items() for severity in scores}
+        assert {name for name in row["v"] if "@" in name} == swept, "one severity each"
         assert [pair[0] for pair in own.values()] == pytest.approx([one.stats[name].mean for name in own], rel=1e-6)
     streets = [one for one in expected if one.keys["protocol"] == "streets"]
     ranks = [row["rank"] for row in rows if row["protocol"] == "streets"]
@@ -94,6 +97,18 @@ def test_severities_become_curves(site) -> None:
     by_name = {target["name"]: target["miou"] for target in run["targets"]}
     clean = [0, by_name["fair"]]
     assert ladders["fog"] == [clean, *([severity, by_name[f"fog-{severity}"]] for severity in range(1, 6))]
+
+
+def test_corruptions_of_other_severities_are_other_columns(results) -> None:
+    row = next(row for row in leaderboard(results, COMMITTED).rows if row.grid)
+    grids = ({"fog": {1: 40.0, 2: 30.0, 3: 20.0}}, {"fog": {1: 40.0, 3: 20.0}}, {"fog": {5: 10.0}, "ice": {5: 9.0}})
+    stats = {f"{CORRUPTION}{name}": row.stats["source"] for name in ("fog", "ice")}
+    found = [name for grid in grids for name in sweeps.measured(row._replace(grid=grid, stats=stats))]
+    assert found == [f"{CORRUPTION}{key}" for key in ("fog@1-3", "fog@1, 3", "fog@5", "ice@5")]
+    assert [str(key) for key in sweeps.keys([*reversed(found), CLEAN, "source"])] == [found[1], found[0], *found[2:]]
+    assert sweeps.published(
+        {"target:fog-5": "1.0", "target:fog": "2.0", "source": "3.0", "target:acdc-fog-5": "4.0"}
+    ) == {f"{CORRUPTION}fog@5": "1.0"}
 
 
 def test_published_rows_keep_what_was_printed(site) -> None:

@@ -15,7 +15,7 @@ from bench.models import card as backbone_cards
 from bench.report import reported
 from bench.report.board import Board
 from bench.report.corruptions import FIGURES
-from bench.report.frame import CLASS, TARGET
+from bench.report.frame import CLASS, CLEAN, TARGET
 from bench.report.missing import Missing
 from bench.report.page import sweeps
 from bench.report.page.places import id_of, tables
@@ -55,7 +55,7 @@ def measured(board: Board, lacks: Mapping[Place, Missing], known: Known) -> list
 
 def _measured(row: Series, runs: Sequence[Scored], known: Known) -> Row:
     answers = answers_of(runs[0].spec, known)
-    figures = {name: stat for name, stat in row.stats.items() if _shown(name)} | sweeps.measured(runs)
+    figures = {name: stat for name, stat in row.stats.items() if _shown(name)} | sweeps.measured(row)
     if len(row.latency) > 1:  # of several devices there is no mean
         figures = {name: stat for name, stat in figures.items() if name not in OF_A_DEVICE}
     return {
@@ -99,7 +99,7 @@ def columns(rows: Iterable[Row], order: Iterable[str]) -> list[Row]:
     targets = [name for name in dict.fromkeys(order) if name in has]
     classes = [CLASS + name for name in CLASSES]
     relatives = sorted(key for key in has if key.startswith(RELATIVE))
-    known = [*SUMMARY, *FIGURES, *relatives, *COLUMNS, sweeps.CLEAN]
+    known = [*SUMMARY, *FIGURES, *relatives, *COLUMNS, CLEAN]
     found = [_column(key) for key in [*(key for key in known if key in has), *targets, *classes] if key in has]
     return found + [
         {"key": str(key), "title": key.name.replace("_", " "), "kind": "corruption", "less": False}
@@ -111,7 +111,7 @@ def columns(rows: Iterable[Row], order: Iterable[str]) -> list[Row]:
 def _column(key: str) -> Row:
     prefixes = {TARGET: "target", CLASS: "class"}
     own = next((kind for prefix, kind in prefixes.items() if key.startswith(prefix)), "summary")
-    kind = "cost" if key in COLUMNS else "clean" if key == sweeps.CLEAN else own
+    kind = "cost" if key in COLUMNS else "clean" if key == CLEAN else own
     less = key not in MORE_IS_BETTER and own == "summary" and any(part in key for part in LESS_IS_BETTER)
     return {"key": key, "title": _title(key), "kind": kind, "less": less}
 
@@ -183,7 +183,7 @@ def _family(target: str, families: Iterable[str]) -> str:
 def _title(key: str) -> str:
     if key.startswith((TARGET, CLASS)):
         return key.partition(":")[2]
-    if key == sweeps.CLEAN:
+    if key == CLEAN:
         return "Clean"
     if key.startswith(RELATIVE):
         return f"{_title(RELATIVE.rstrip('_'))} {key.removeprefix(RELATIVE)}"

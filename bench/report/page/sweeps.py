@@ -1,56 +1,45 @@
-"""Corruptions of the page's rows: one figure for each, whatever severities it was scored at. Imports no torch."""
+"""Corruptions of the page's rows: one column for each, and for each set of severities. Imports no torch."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
-
-import numpy as np
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple, TypeVar
 
 from bench.protocols.corruptions import GROUPS, ICE, OTHERS, SEVERITIES
-from bench.report.frame import TARGET
-from bench.report.scored import Scored
-from bench.report.series import Stat
+from bench.report.frame import CLEAN, CORRUPTION, TARGET
+from bench.report.series import Series, Stat
 
-PREFIX = "corruption:"
-CLEAN = "corruption_clean"
-"""The column of the same images as they are."""
+T = TypeVar("T")
 ORDER = (
     *(name for group, names in GROUPS.items() for name in (*names, *((ICE,) if group == "weather" else ()))),
     *OTHERS,
 )
+"""By group, as heat maps have them."""
 
 
 class Key(NamedTuple):
-    """What a column of a corruption is of: figures of other severities are of other images, and stand in another."""
+    """What a column is of: means over other severities are no figures to compare, and stand in another."""
 
     name: str
     severities: str
     """`3`, `1-5` or `1, 3`."""
 
     def __str__(self) -> str:
-        return f"{PREFIX}{self.name}@{self.severities}"
+        return f"{CORRUPTION}{self.name}@{self.severities}"
 
 
-def measured(runs: Sequence[Scored]) -> dict[str, Stat]:
-    """Column -> mIoU in percent, of the runs of one series; of several severities their mean within a run."""
-    swept = [run.swept for run in runs if run.swept is not None]
-    if not swept or len(swept) < len(runs):
-        return {}
-    found: dict[str, Stat] = {}
-    clean = [one.clean for one in swept if one.clean is not None]
-    if len(clean) == len(swept):
-        found[CLEAN] = _stat(clean)
-    for name, row in swept[0].grid.items():
-        if all(one.grid.get(name, {}).keys() == row.keys() for one in swept):
-            values = [sum(one.grid[name].values()) / len(row) for one in swept]
-            found[str(Key(name, _severities(row)))] = _stat(values)
-    return found
+def measured(row: Series) -> dict[str, Stat]:
+    """Column -> mIoU in percent, the mean over the severities that were run; and that of the same images clean."""
+    found = {
+        str(Key(name, _severities(scores))): row.stats[CORRUPTION + name]
+        for name, scores in row.grid.items()
+        if CORRUPTION + name in row.stats
+    }
+    return ({CLEAN: row.stats[CLEAN]} if CLEAN in row.stats else {}) | found
 
 
-def published(columns: Mapping[str, Any]) -> dict[str, Any]:
-    """Of published figures by column (`target:fog-5`) those of one corruption, by the page's columns."""
+def published(columns: Mapping[str, T]) -> dict[str, T]:
+    """Of what is published by column (`target:fog-5`), that of corruptions, by the page's columns."""
     found = {}
     for column, figure in columns.items():
         name, _, severity = column.removeprefix(TARGET).rpartition("-")
@@ -61,21 +50,12 @@ def published(columns: Mapping[str, Any]) -> dict[str, Any]:
 
 def keys(columns: Iterable[str]) -> list[Key]:
     """The corruptions among the names of columns, in the order of heat maps: by severities, then by group."""
-    found = [
-        Key(name, severities)
-        for name, _, severities in (
-            key.removeprefix(PREFIX).partition("@") for key in columns if key.startswith(PREFIX)
-        )
-    ]
+    parts = [column.removeprefix(CORRUPTION).split("@") for column in columns if column.startswith(CORRUPTION)]
+    found = [Key(*part) for part in parts if len(part) == 2]
     return sorted(found, key=lambda key: (key.severities, ORDER.index(key.name) if key.name in ORDER else len(ORDER)))
 
 
-def _severities(row: Iterable[int]) -> str:
-    steps = sorted(row)
+def _severities(scores: Iterable[int]) -> str:
+    steps = sorted(scores)
     whole = len(steps) > 1 and steps == list(range(steps[0], steps[-1] + 1))
     return f"{steps[0]}-{steps[-1]}" if whole else ", ".join(map(str, steps))
-
-
-def _stat(values: Sequence[float]) -> Stat:
-    """Over seeds; one has no deviation."""
-    return Stat(float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else math.nan)
