@@ -10,9 +10,9 @@ import pytest
 
 from bench import cli
 from bench.errors import UserError
-from bench.report.board import leaderboard
-from bench.report.frame import CLASS
-from bench.report.page import write_page
+from bench.report.board import leaderboard, write_board
+from bench.report.frame import CLASS, CLEAN, CORRUPTION, TARGET
+from bench.report.page import sweeps, write_page
 from bench.report.page.gallery import read_gallery
 from bench.report.page.rows import kind_of_seen
 from bench.report.reported import published
@@ -28,7 +28,10 @@ ASSETS = ROOT / "bench" / "report" / "page" / "assets"
 
 def table_of(folder: Path):
     text = (folder / "data" / "table.js").read_text(encoding="utf-8")
-    return json.loads(text.removeprefix("window.BENCH = ").removesuffix(";\n"))
+    whole = json.loads(text.removeprefix("window.BENCH = ").removesuffix(";\n"))
+    for row in whole["rows"]:
+        row["v"] = dict(zip(whole["keys"][row["keys"]], row["v"], strict=True))
+    return whole
 
 
 def run_of(folder: Path, name: str):
@@ -60,10 +63,12 @@ def test_measured_rows_are_the_leaderboards_in_its_order(site, results) -> None:
     for row, one in zip(rows, expected, strict=True):
         assert {key: row[key] for key in one.keys} == one.keys
         assert row["seeds"] == len(row["runs"]) == one.seeds
-        assert row["v"].keys() == {name for name in one.stats if not name.startswith(CLASS)}
-        assert [pair[0] for pair in row["v"].values()] == pytest.approx(
-            [one.stats[name].mean for name in row["v"]], rel=1e-6
-        )
+        own = {name: pair for name, pair in row["v"].items() if name in one.stats}
+        shown = {name for name in one.stats if ":" not in name or name.startswith((CLASS, TARGET))}
+        assert own.keys() - {CLEAN} == shown
+        swept = {f"{CORRUPTION}{name}@{severity}" for name, scores in one.grid.items() for severity in scores}
+        assert {name for name in row["v"] if "@" in name} == swept, "one severity each"
+        assert [pair[0] for pair in own.values()] == pytest.approx([one.stats[name].mean for name in own], rel=1e-6)
     streets = [one for one in expected if one.keys["protocol"] == "streets"]
     ranks = [row["rank"] for row in rows if row["protocol"] == "streets"]
     assert ranks == rank_cells(streets, board.standings["streets", "native"])
@@ -85,12 +90,25 @@ def test_every_run_has_its_own_file_with_its_scores(site, results) -> None:
             ]
 
 
-def test_strengths_become_curves(site) -> None:
+def test_severities_become_curves(site) -> None:
     run = run_of(site, "9527dbccd6bc-s0")
     ladders = run["severities"]
     assert {"fog", "night", "rain", "snow"} <= set(ladders)
     by_name = {target["name"]: target["miou"] for target in run["targets"]}
-    assert ladders["fog"] == [[strength, by_name[f"fog-{strength}"]] for strength in range(1, 6)]
+    clean = [0, by_name["fair"]]
+    assert ladders["fog"] == [clean, *([severity, by_name[f"fog-{severity}"]] for severity in range(1, 6))]
+
+
+def test_corruptions_of_other_severities_are_other_columns(results) -> None:
+    row = next(row for row in leaderboard(results, COMMITTED).rows if row.grid)
+    grids = ({"fog": {1: 40.0, 2: 30.0, 3: 20.0}}, {"fog": {1: 40.0, 3: 20.0}}, {"fog": {5: 10.0}, "ice": {5: 9.0}})
+    stats = {f"{CORRUPTION}{name}": row.stats["source"] for name in ("fog", "ice")}
+    found = [name for grid in grids for name in sweeps.measured(row._replace(grid=grid, stats=stats))]
+    assert found == [f"{CORRUPTION}{key}" for key in ("fog@1-3", "fog@1, 3", "fog@5", "ice@5")]
+    assert [str(key) for key in sweeps.keys([*reversed(found), CLEAN, "source"])] == [found[1], found[0], *found[2:]]
+    assert sweeps.published(
+        {"target:fog-5": "1.0", "target:fog": "2.0", "source": "3.0", "target:acdc-fog-5": "4.0"}
+    ) == {f"{CORRUPTION}fog@5": "1.0"}
 
 
 def test_published_rows_keep_what_was_printed(site) -> None:
@@ -123,6 +141,21 @@ def test_the_same_results_give_the_same_bytes(site, results, tmp_path) -> None:
     (again / "data" / "runs" / "old.js").write_text("of a run that is gone")
     write_page(board, again, COMMITTED, published(load_reported()))
     assert files_of(again) == files_of(site)
+
+
+def test_what_only_some_boards_have_is_in_the_table(results, tmp_path) -> None:
+    board = leaderboard(results, COMMITTED, reference="frozen")
+    trained = board._replace(rows=[row._replace(trained_on=place == 0) for place, row in enumerate(board.rows)])
+    whole = table_of(write_page(trained, tmp_path / "site", COMMITTED).file.parent)
+    (column,) = [column for column in whole["columns"] if "relative" in column["key"]]
+    assert (column["title"], column["less"]) == ("Corruption error relative to frozen", True)
+    assert whole["rows"][0]["v"][column["key"]][0] == pytest.approx(board.rows[0].stats[column["key"]].mean, rel=1e-6)
+    assert [row["flags"] for row in whole["rows"][:2]] == [{"source": ["trained on"]}, {}]
+
+
+def test_the_leaderboards_files_stand_beside_the_page(site, results, tmp_path) -> None:
+    for path in write_board(leaderboard(results, COMMITTED), tmp_path, published(load_reported())):
+        assert (site / path.name).read_bytes() == path.read_bytes()
 
 
 def test_the_folder_is_whole_and_small(site) -> None:

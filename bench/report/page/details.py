@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from bench.byproducts import Byproducts
 from bench.data.labels import CLASSES
+from bench.report.corruptions import Sweep
 from bench.report.page.command import commands
 from bench.report.page.rows import answers_of
 from bench.report.scored import Known, Scored
@@ -18,6 +20,8 @@ from bench.spec import RunSpec
 Detail = dict[str, Any]
 BINS_OF = ("source", "unseen", "weather")
 """Groups whose calibration is drawn."""
+RUNG = re.compile(r"([a-z]+)-([1-5])")
+"""Name of a target that is one of a ladder's."""
 
 
 def detail(
@@ -44,7 +48,7 @@ def detail(
         "summary": {key: _round(value) for key, value in found.summary.items() if value is not None},
         "targets": [_target(result, name, score, answers.get(name, "")) for name, score in found.targets.items()],
         "curve": {key: [getattr(point, key) for point in result.curve] for key in ("iteration", "loss", "lr")},
-        "severities": _severities(swept.grid if swept else {}, found.targets),
+        "severities": _severities(swept, found.targets),
         "calibration": _calibration(result),
         "cost": result.cost.model_dump(mode="json") if result.cost else None,
         "seconds": result.seconds.model_dump(mode="json"),
@@ -60,17 +64,24 @@ def _target(result: RunResult, name: str, score: TargetScore, answer: str) -> De
     return {"name": name, **plain, "left_out": result.targets[name].left_out, "seen": answer}
 
 
-def _severities(
-    grid: dict[str, dict[int, float]], targets: dict[str, TargetScore]
-) -> dict[str, list[list[float | None]]]:
-    """Curves of mIoU against strength: corruptions, and ladders of targets named `fog-1`, `fog-2`, ... ."""
-    found: dict[str, dict[int, float | None]] = {name: dict(row) for name, row in grid.items() if len(row) > 1}
+def _severities(swept: Sweep | None, targets: dict[str, TargetScore]) -> dict[str, list[list[float | None]]]:
+    """Curves of mIoU against severity: corruptions, and ladders of targets named `fog-1`, `fog-2`, ... .
+
+    Severity 0 is the same images clean, where they are known: of ladders, the protocol's one target for reference.
+    """
+    found: dict[str, dict[int, float | None]] = {name: dict(row) for name, row in swept.grid.items()} if swept else {}
+    clean: dict[str, float | None] = dict.fromkeys(found, swept.clean if swept else None)
+    reference = [score.miou for score in targets.values() if score.group == "reference"]
     for name, score in targets.items():
-        stem, _, number = name.rpartition("-")
-        if stem and len(number) == 1 and number.isdigit() and score.group != "corruption":
-            found.setdefault(stem, {})[int(number)] = score.miou
+        rung = RUNG.fullmatch(name)
+        if rung and score.group != "corruption":
+            found.setdefault(rung[1], {})[int(rung[2])] = score.miou
+            clean[rung[1]] = reference[0] if len(reference) == 1 else None
     return {
-        name: [[severity, _round(row[severity])] for severity in sorted(row)]
+        name: [
+            [severity, _round(score)]
+            for severity, score in sorted((row if clean[name] is None else row | {0: clean[name]}).items())
+        ]
         for name, row in found.items()
         if len(row) > 1
     }

@@ -12,13 +12,14 @@ from bench.byproducts import Byproducts
 from bench.data.labels import CLASSES, PALETTE
 from bench.errors import DamagedFile, PrerequisiteError, UserError
 from bench.report import reported
-from bench.report.board import Board
+from bench.report.board import Board, write_board
 from bench.report.frame import TARGET, targets_of
 from bench.report.memory import no_collection
 from bench.report.page import rows as table
 from bench.report.page.command import trainings
 from bench.report.page.details import detail
 from bench.report.page.gallery import read_gallery
+from bench.report.page.places import lacking, places
 from bench.report.scored import Known, Scored
 from bench.result import read_result
 
@@ -39,8 +40,9 @@ class Page(NamedTuple):
 
 @no_collection()
 def write_page(board: Board, folder: Path, root: Path, published: reported.Published | None = None) -> Page:
-    """Write the page of all complete runs of a leaderboard into `folder`; the same results give the same bytes.
+    """Write the page of all complete runs of a leaderboard into `folder`, and the leaderboard's own files beside it.
 
+    The same results give the same bytes.
     `root` is where the results were read from: the gallery lies there. Raises UserError for a folder that holds
     something else, PrerequisiteError where it cannot be written, DamagedFile for a result that changed meanwhile.
     """
@@ -65,6 +67,7 @@ def write_page(board: Board, folder: Path, root: Path, published: reported.Publi
             byproducts = Byproducts()
             found = detail(run, read_result(run.path, byproducts), byproducts, trained, known)
             _script(folder / "data" / "runs" / f"{found['run']}.js", f"BENCH.loaded({_json(found)});")
+        write_board(board, folder, published)
         _script(folder / "data" / "table.js", f"window.BENCH = {_json(whole)};")
         index = (ASSETS / "index.html").read_text(encoding="utf-8")
         _script(folder / "index.html", index.removesuffix("\n"))
@@ -87,21 +90,30 @@ def require_ours(folder: Path) -> None:
 def _document(
     board: Board, complete: list[Scored], published: reported.Published | None, known: Known
 ) -> dict[str, Any]:
-    rows = table.measured(board, known) + (table.published(published) if published else [])
+    lacks = lacking(board)
+    rows = table.measured(board, lacks, known) + (table.published(published) if published else [])
     targets = targets_of(run.spec for run in complete)
     order = [TARGET + name for groups in targets.values() for names in groups.values() for name in names]
     order += published.columns(published.rows) if published else []
     return {
         "version": __version__,
         "runs": len(complete),
-        "rows": rows,
+        **packed(rows),
         "columns": table.columns(rows, [name for name in order if name.startswith(TARGET)]),
         "protocols": {name: _summary(name) for name in dict.fromkeys(row["protocol"] for row in rows)},
         "tracks": _tracks(complete, published),
+        "places": places(board, lacks),
         "classes": [
             [name, "#{:02x}{:02x}{:02x}".format(*colour)] for name, colour in zip(CLASSES, PALETTE, strict=True)
         ],
     }
+
+
+def packed(rows: list[table.Row]) -> dict[str, Any]:
+    """The rows with their figures as lists, and once the names that these have: thousands of rows share a few sets."""
+    names: dict[tuple[str, ...], int] = {}
+    small = [row | {"keys": names.setdefault((*row["v"],), len(names)), "v": [*row["v"].values()]} for row in rows]
+    return {"rows": small, "keys": list(names)}
 
 
 def _summary(name: str) -> str:

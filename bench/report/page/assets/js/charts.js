@@ -8,7 +8,7 @@ const Charts = {
   live: [],
 
   /* One chart: series of {label, points: [[x, y], ...]}; `says` is what it shows in words. */
-  draw(holder, { title, says, x, y, series, square = false, log = false }) {
+  draw(holder, { title, says, x, y, series, square = false, steps = false }) {
     const xs = [...new Set(series.flatMap((one) => one.points.map(([at]) => at)))].sort((a, b) => a - b);
     const columns = series.map((one) => {
       const found = new Map(one.points);
@@ -25,8 +25,8 @@ const Charts = {
         height: square ? Math.min(width, 260) : 200,
         legend: { show: false },
         cursor: { show: false },
-        scales: { x: { time: false }, y: log ? { distr: 3 } : square ? { range: [0, 100] } : {} },
-        axes: [{ ...axis, label: x }, { ...axis, label: y, size: 48 }],
+        scales: { x: { time: false, ...(steps ? { range: [-0.12, Math.max(...xs) + 0.12] } : {}) }, y: square ? { range: [0, 100] } : {} },
+        axes: [{ ...axis, label: x, ...(steps ? { incrs: [1] } : {}) }, { ...axis, label: y, size: 48 }],
         series: [{}, ...series.map((one, place) => ({
           label: one.label,
           stroke: colour(INK[place % INK.length]),
@@ -87,7 +87,7 @@ const Charts = {
     for (let from = 0; from < ladders.length; from += 4) {
       const part = ladders.slice(from, from + 4);
       Charts.draw(holder, {
-        title: "mIoU by strength", x: "strength", y: "mIoU, %",
+        title: `mIoU by severity${part.some(([, points]) => points[0][0] === 0) ? "; 0: the same images clean" : ""}`, x: "severity", y: "mIoU, %", steps: true,
         says: part.map(([name, points]) => `${name}: ${points.map(([at, score]) => `${Format.number(score)} at ${at}`).join(", ")}`).join(". "),
         series: part.map(([label, points]) => ({ label, points })),
       });

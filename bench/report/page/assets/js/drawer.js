@@ -13,7 +13,7 @@ const Drawer = {
     Drawer.shown = state.run;
     if (!state.run) { if (Drawer.node.open) Drawer.node.close(); return; }
     const row = Board.byRun.get(state.run);
-    if (!row) { say(`There is no run ${state.run} here.`); State.set({ run: "" }); return; }
+    if (!row) return;
     Drawer.fill(row, state.run);
     if (!Drawer.node.open) Drawer.node.showModal();
     Drawer.node.scrollTop = 0;
@@ -95,8 +95,9 @@ const Drawer = {
 
   cost(run) {
     const cost = run.cost || {};
+    const { threads } = run.provenance;
     const size = run.spec.recipe.crop.join(" × ");
-    return [el("p", { class: "note" }, `One image of ${size} px, ${run.spec.precision}, ${run.provenance.device_name}, ${run.provenance.threads} threads.`),
+    return [el("p", { class: "note" }, `One image of ${size} px, ${run.spec.precision}, ${run.provenance.device_name}, ${threads} thread${threads === 1 ? "" : "s"}.`),
       Scores.pairs([
         ...BENCH.columns.filter((column) => column.kind === "cost").map((column) => [column.title, cost[column.key] === null || cost[column.key] === undefined ? null : Format.of(column.key, cost[column.key])]),
         ...Object.entries(run.seconds).map(([name, value]) => [`time, ${name}`, Format.seconds(value)]),
@@ -125,7 +126,7 @@ const Drawer = {
   },
 
   published(body, row) {
-    const figures = BENCH.columns.filter((column) => column.key in row.v);
+    const figures = BENCH.columns.filter((column) => row.v[column.key] && column.kind !== "corruption");
     body.replaceChildren(
       el("section", {}, el("h3", {}, "Published figures"), Scores.table("Published figures", ["What", "As printed", "Flags"],
         figures.map((column) => [column.title, row.v[column.key][2], row.flags[column.key]?.join(", ") || "–"]))),

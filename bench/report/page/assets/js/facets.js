@@ -83,5 +83,6 @@ const Facets = {
       panel.classList.toggle("active", values.length > 0);
       if (panel.open) Facets.draw(name);
     }
+    document.getElementById("folded").textContent = Object.values(state.facets).flatMap((values) => [...values]).join(", ");
   },
 };

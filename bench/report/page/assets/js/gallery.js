@@ -22,13 +22,27 @@ const Gallery = {
     return `${run.method}${variant} on ${run.backbone}${random}, seed ${run.seed}`;
   },
 
-  /* The sample and the two runs that the state asks for, or the first there are. */
+  /* The runs of a sample as the leaderboard has them, from the top. */
+  ranked(sample) {
+    const places = new Map(BENCH.rows.map((row, place) => [row, place]));
+    const place = (run) => places.get(Board.byRun.get(run.run)) ?? Infinity;
+    return [...sample.runs].sort((a, b) => place(a) - place(b) || a.seed - b.seed);
+  },
+
+  /* What a run is compared with, if nobody says: the next best method on its backbone, else on any; not itself anew. */
+  partner(run, runs) {
+    const others = runs.filter((other) => other.method !== run.method);
+    return others.find((other) => other.backbone === run.backbone) || others[0] || runs.find((other) => other !== run) || run;
+  },
+
+  /* The sample and the two runs that the state asks for, or the most telling there are. */
   asked(state) {
     const sample = BENCH.gallery.find((each) => each.id === state.sample) || BENCH.gallery[0];
-    const of = (name) => sample.runs.find((run) => run.run === name);
-    const left = of(state.left) || sample.runs[0];
-    const right = of(state.right) || sample.runs.find((run) => run !== left) || left;
-    return { sample, left, right, show: state.show in SHOW ? state.show : "prediction" };
+    const runs = Gallery.ranked(sample);
+    const of = (name) => runs.find((run) => run.run === name);
+    const right = of(state.right);
+    const left = of(state.left) || (right ? Gallery.partner(right, runs) : runs[0]);
+    return { sample, runs, left, right: right || Gallery.partner(left, runs), show: state.show in SHOW ? state.show : "prediction" };
   },
 
   show(state) {
@@ -45,19 +59,19 @@ const Gallery = {
     if (focused) document.getElementById(focused)?.focus();
   },
 
-  pickers({ sample, left, right, show }) {
+  pickers({ sample, runs: ranked, left, right, show }) {
     const pick = (id, label, value, options) => {
       const select = el("select", { id: `pick-${id}` }, options.map(([key, text]) => el("option", { value: key }, text)));
       select.value = value;
       select.addEventListener("change", () => State.set({ [id]: select.value }));
       return el("label", {}, label, select);
     };
-    const runs = sample.runs.map((run) => [run.run, Gallery.name(run)]);
+    const runs = ranked.map((run) => [run.run, Gallery.name(run)]);
     return [
       pick("sample", "Sample", sample.id, BENCH.gallery.map((each) => [each.id, `${each.protocol}: ${each.target}, image ${each.number}`])),
+      pick("show", "Show", show, Object.entries(SHOW)),
       pick("left", "Left", left.run, runs),
       pick("right", "Right", right.run, runs),
-      pick("show", "Show", show, Object.entries(SHOW)),
     ];
   },
 
@@ -89,21 +103,22 @@ const Gallery = {
     return el("figure", {}, el("figcaption", {}, side(left, "Left"), side(right, "Right")), slider);
   },
 
+  /* Pairs that stand one below the other on wide screens, and side by side on narrow ones. */
   strip({ sample, left, right }) {
     const figure = (caption, ...pictures) => el("figure", {}, el("div", { class: "stack" }, pictures), el("figcaption", {}, caption));
     const plain = (name, alt, kind = "map") => el("img", { class: kind, src: `${sample.folder}/${name}`, alt });
-    const [first, second] = [left, right].map((run) => [
-      figure(Gallery.link(run, "Prediction"), Gallery.picture(sample, run, "prediction")),
-      figure(Gallery.link(run, "Error"), Gallery.picture(sample, run, "error")),
-    ]);
     return [
-      figure("Image", plain("image.webp", "The image", "")), ...first,
-      figure("Ground truth", plain("truth.png", "Ground truth")), ...(left === right ? [] : second),
+      figure("Image", plain("image.webp", "The image", "")),
+      figure("Ground truth", plain("truth.png", "Ground truth")),
+      ...(left === right ? [left] : [left, right]).flatMap((run) => [
+        figure(["Prediction, ", Gallery.link(run)], Gallery.picture(sample, run, "prediction")),
+        figure(["Error, ", Gallery.link(run)], Gallery.picture(sample, run, "error")),
+      ]),
     ];
   },
 
-  link(run, what) {
-    const name = `${what}, ${run.method} on ${run.backbone}`;
+  link(run) {
+    const name = Gallery.name(run);
     return Board.byRun.has(run.run) ? el("a", { href: State.hash({ run: run.run }) }, name) : name;
   },
 

@@ -35,7 +35,14 @@ function views(state) {
   document.title = gallery ? "Gallery, dgss-bench" : "dgss-bench leaderboard";
 }
 
+/* What a link asks for and there is not. */
+function notice() {
+  const { dropped } = State;
+  document.getElementById("notice").textContent = dropped.length ? `Not here, and left out of the link: ${dropped.join(", ")}.` : "";
+}
+
 function main() {
+  unpack();
   State.start();
   Theme.show(Theme.get());
   document.getElementById("theme").addEventListener("click", () => {
@@ -50,7 +57,10 @@ function main() {
     State.set({ columns: event.target.value === "summary" ? "" : event.target.value });
   });
   document.getElementById("reset").addEventListener("click", () => State.set(State.first()));
-  document.getElementById("download").addEventListener("click", () => Board.table.download("csv", "leaderboard.csv"));
+  document.getElementById("download").addEventListener("click", Take.save);
+  const fold = () => { document.getElementById("fold").open = !NARROW.matches; }; // on wide screens filters are always there
+  NARROW.addEventListener("change", fold);
+  fold();
   document.querySelector(".skip").addEventListener("click", (event) => {
     event.preventDefault();
     document.getElementById("main").focus();
@@ -58,8 +68,8 @@ function main() {
   Facets.build();
   Board.build();
   Gallery.build();
-  State.listeners.push(views, Facets.show, Board.show, Gallery.show, Drawer.show);
-  for (const listener of [views, Facets.show, Gallery.show, Drawer.show]) listener(State.now);
+  State.listeners.push(views, notice, Facets.show, Board.show, Below.show, Gallery.show, Drawer.show);
+  for (const listener of [views, notice, Facets.show, Gallery.show, Drawer.show]) listener(State.now);
 }
 
 main();

@@ -5,8 +5,9 @@ const Scores = {
   targets(run) {
     const marked = run.targets.some((target) => target.anomaly);
     const head = ["Target", "Group", "Images", "mIoU", "Pixel acc.", "Mean acc.", "ECE", "NLL", ...(marked ? ["AUROC", "AUPR", "FPR95"] : []), "Seen before"];
+    const trained = new Set(run.spec.targets.filter((target) => target.trained_on).map((target) => target.name));
     return Scores.table("Scores by target", head, run.targets.map((target) => [
-      target.name,
+      trained.has(target.name) ? `${target.name} (trained on)` : target.name,
       target.group,
       target.left_out ? `${target.images} (${target.left_out} left out)` : `${target.images}`,
       ...["miou", "pixel_accuracy", "mean_accuracy", "ece"].map((key) => Format.number(target[key])),
