@@ -15,6 +15,8 @@ import torch
 
 from bench.data.corruptions import corrupt
 from bench.data.corruptions.tensors import ON_DEVICE
+from bench.run import device_there
+from benchmarks import timing
 from benchmarks.corruptions import milliseconds, scene
 
 
@@ -37,24 +39,30 @@ def measure(images: torch.Tensor, name: str, severity: int, rounds: int) -> tupl
     return median(first), median(second)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.corruption_batches", description=__doc__)
-    parser.add_argument("--size", default="512x1024", metavar="HEIGHTxWIDTH")
-    parser.add_argument("--batch", type=int, default=4)
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--device", default="cpu")
-    given = parser.parse_args()
-    height, width = map(int, given.size.split("x"))
+def report(given: argparse.Namespace) -> None:
+    """Print the table. Raises UserError for a device that is not there."""
+    device = torch.device(*device_there(given.device))
+    height, width = given.size
     cv2.setNumThreads(1)
     torch.set_num_threads(1)
     images = torch.from_numpy(scene(height, width)).permute(2, 0, 1).expand(given.batch, -1, -1, -1).contiguous()
-    images = images.to(given.device)
+    images = images.to(device)
     print(f"{given.batch} images of {height} x {width} on {images.device.type}, one thread")
     print(f"{'corruption':<18}{'severity':>10}{'torch ms':>12}{'one by one ms':>16}{'times as fast':>16}")
     for name in ON_DEVICE:
         for severity in (1, 3, 5):
             mine, other = measure(images, name, severity, given.rounds)
             print(f"{name:<18}{severity:>10}{mine:>12.1f}{other:>16.1f}{other / mine:>16.2f}")
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """The command line."""
+    parser = timing.plain_parser("corruption_batches", __doc__)
+    parser.add_argument("--size", type=timing.size, default=(512, 1024), metavar="HEIGHTxWIDTH")
+    parser.add_argument("--batch", type=timing.count, default=4)
+    parser.add_argument("--rounds", type=timing.count, default=7)
+    parser.add_argument("--device", default="cpu")
+    timing.run(report, parser, arguments)
 
 
 if __name__ == "__main__":

@@ -24,6 +24,8 @@ import numpy as np
 import numpy.typing as npt
 
 from bench.data.corruptions import COMMON, NAMES, corrupt
+from bench.errors import PrerequisiteError
+from benchmarks import timing
 
 Image = npt.NDArray[np.uint8]
 SLOW = 5.0
@@ -51,9 +53,12 @@ def scene(height: int, width: int) -> Image:
 
 
 def reference() -> Callable[[str, Image, int, int], Image]:
-    """The package's corruptions as the tests have them: name, image, severity, seed. Exits where there is none."""
+    """The package's corruptions as the tests have them: name, image, severity, seed.
+
+    Raises PrerequisiteError where there is none.
+    """
     if find_spec("imagecorruptions") is None or find_spec("skimage") is None:
-        sys.exit("imagecorruptions is not installed: pip install -e '.[corruptions,test]'")
+        raise PrerequisiteError("imagecorruptions is not installed: pip install -e '.[corruptions,test]'")
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "parity"))
     from oracle import seeded
 
@@ -106,17 +111,23 @@ def table(rows: Sequence[Row]) -> str:
     return "\n".join(lines)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.corruptions", description=__doc__)
-    parser.add_argument("--size", default="1024x2048", metavar="HEIGHTxWIDTH")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--severity", type=int, default=3)
-    parser.add_argument("--threads", type=int, default=1, help="of OpenCV, in both")
-    given = parser.parse_args()
-    height, width = map(int, given.size.split("x"))
+def report(given: argparse.Namespace) -> None:
+    """Print the table. Raises PrerequisiteError without the package."""
     cv2.setNumThreads(given.threads)
+    height, width = given.size
+    reference()
     print(f"one image of {height} x {width}, severity {given.severity}, CPU, {given.threads} threads")
     print(table(measure(scene(height, width), given.severity, given.rounds)))
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """The command line. Exits with status 2 and one line without the package."""
+    parser = timing.plain_parser("corruptions", __doc__)
+    parser.add_argument("--size", type=timing.size, default=(1024, 2048), metavar="HEIGHTxWIDTH")
+    parser.add_argument("--rounds", type=timing.count, default=3)
+    parser.add_argument("--severity", type=int, choices=range(1, 6), default=3)
+    parser.add_argument("--threads", type=timing.count, default=1, help="of OpenCV, in both")
+    timing.run(report, parser, arguments)
 
 
 if __name__ == "__main__":

@@ -2,10 +2,10 @@
 
     python -m benchmarks.floor [--backbone dinov2-small] [--size 512x512] [--threads 1]
 
-Of ours and of mmsegmentation's same model. The floor is the number of operations in matrix
-products, attention and convolutions (torch's FLOP counter) over the rate at which this machine multiplies large
-matrices, measured in the same run: nothing that does this arithmetic in this precision is faster. Needs the extra
-`mmseg`.
+Of ours and of mmsegmentation's same model, whose scores, losses and gradients are compared first. The floor is the
+number of operations in matrix products, attention and convolutions (torch's FLOP counter) over the rate at which this
+machine multiplies large matrices, measured in the same run: nothing that does this arithmetic in this precision is
+faster. Needs the extra `mmseg`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from torch.profiler import ProfilerActivity, profile
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
-from benchmarks import mmseg_model, timing
+from bench.errors import UserError
+from benchmarks import head, mmseg_model, timing, training
 from benchmarks.head import autocast
 from benchmarks.training import labels, losses, step
 
@@ -96,10 +97,21 @@ def tell(what: str, work: Callable[[], object], counted: int, options: argparse.
 
 
 def compare(options: argparse.Namespace) -> None:
-    """Print all: ours in fp32 and bf16, and theirs in fp32."""
+    """Print all: ours in fp32 and bf16, and theirs in fp32.
+
+    Raises AssertionError where scores, losses or gradients differ (`head.check`, `training.check`).
+    """
     device = timing.begin(options)
+    if device.type != "cpu":
+        raise UserError("the floor is that of the CPU: leave --device out")
     both = mmseg_model.build(mmseg_model.specify(options.backbone, sets=options.set), device)
     images, wanted = torch.rand(1, 3, *options.size), labels(1, options.size)
+    with torch.inference_mode():
+        print(f"largest difference of scores: {head.check(both, images):.1e}")
+    both.ours.train()
+    both.theirs.train()
+    found = training.check(both, images, wanted)
+    print(f"relative differences: losses {found.loss:.1e}, gradients {found.gradient:.1e}", flush=True)
     ours, theirs = losses(both, images, wanted)
     metas = [mmseg_model.meta(image) for image in images]
     infer = cast("Callable[..., Tensor]", both.theirs.inference)

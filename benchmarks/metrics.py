@@ -22,6 +22,7 @@ from torch import Tensor
 
 from bench.metrics import IGNORE, confusion
 from bench.reliability import anomalies, calibration, predictions, probabilities
+from benchmarks import timing
 from methods.mmseg.library import load_library
 
 CLASSES = 19
@@ -113,12 +114,8 @@ def reliability(height: int, width: int, repeats: int) -> dict[str, float]:
     return milliseconds(works, repeats)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.metrics", description=__doc__)
-    parser.add_argument("--size", type=int, nargs=2, default=(1024, 2048), metavar=("HEIGHT", "WIDTH"))
-    parser.add_argument("--repeats", type=int, default=21)
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    given = parser.parse_args()
+def report(given: argparse.Namespace) -> None:
+    """Print all times. Raises AssertionError where counts or predictions differ."""
     height, width = given.size
     torch.set_num_threads(given.threads)
     cv2.setNumThreads(given.threads)
@@ -129,6 +126,15 @@ def main() -> None:
         print(f"confusion, {kind} ids: {own:.2f} ms, mmsegmentation {other:.2f} ms: {other / own:.1f} times as fast")
     for name, taken in reliability(height, width, given.repeats).items():
         print(f"{name}: {taken:.1f} ms")
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """The command line. Exits with status 2 and one line without mmsegmentation."""
+    parser = timing.plain_parser("metrics", __doc__)
+    parser.add_argument("--size", type=timing.count, nargs=2, default=(1024, 2048), metavar=("HEIGHT", "WIDTH"))
+    parser.add_argument("--repeats", type=timing.count, default=21)
+    parser.add_argument("--threads", type=timing.count, default=torch.get_num_threads())
+    timing.run(report, parser, arguments)
 
 
 if __name__ == "__main__":

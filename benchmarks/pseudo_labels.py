@@ -23,6 +23,7 @@ from bench.imports import find_run
 from bench.metrics import confusion
 from bench.spec import RunSpec
 from bench.trained import load_trained
+from benchmarks import timing
 from methods.clouds import CloudsConfig
 from methods.clouds.refine import components, draw_points, unite
 from methods.clouds.segment_anything import SegmentAnything
@@ -82,14 +83,8 @@ def compare(spec: RunSpec, segmenter: Segmenter, config: CloudsConfig, images: i
     return tallies
 
 
-def main() -> None:
-    """Print one line for each of the three."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("run", help="a run of CLOUDS on streets: its result file, or its hash's first digits")
-    parser.add_argument("--results", type=Path, default=Path("results"))
-    parser.add_argument("--images", type=int, default=100)
-    parser.add_argument("--segmenter", help="another than the run's: sam-mini, a folder of one, or none")
-    options = parser.parse_args()
+def report(options: argparse.Namespace) -> None:
+    """Print one line for each of the three. Raises UserError for a run that has no such labels."""
     spec = find_run(options.run, options.results)
     if spec.method != "clouds" or spec.method_config.get("generator") != "streets":
         raise UserError(f"run {options.run} is none of CLOUDS with generator=streets")
@@ -97,6 +92,16 @@ def main() -> None:
     config = CloudsConfig.model_validate(spec.method_config | changes)
     for name, tally in compare(spec, load_trained(spec, options.results), config, options.images).items():
         print(f"{name:10} {tally}")
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """The command line."""
+    parser = timing.plain_parser("pseudo_labels", __doc__)
+    parser.add_argument("run", help="a run of CLOUDS on streets: its result file, or its hash's first digits")
+    parser.add_argument("--results", type=Path, default=Path("results"))
+    parser.add_argument("--images", type=timing.count, default=100)
+    parser.add_argument("--segmenter", help="another than the run's: sam-mini, a folder of one, or none")
+    timing.run(report, parser, arguments)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ that a busy machine slows both; the ratio is the median of the rounds'. Needs th
 
 from __future__ import annotations
 
-import argparse
 import itertools
 import statistics
 import tempfile
@@ -27,9 +26,8 @@ from bench.data.labels import CLASSES, IGNORE
 from bench.data.reader import Sample, SegmentationDataset
 from bench.data.stream import TrainStream
 from bench.data.streets import render
-from bench.errors import PrerequisiteError
 from bench.spec import Recipe
-from benchmarks import mmseg_pipeline
+from benchmarks import mmseg_pipeline, timing
 
 KINDS = ("png", "jpg")
 WORKERS = (1, 2)
@@ -162,28 +160,15 @@ def report(rates: list[Rates]) -> str:
 
 def main(arguments: list[str] | None = None) -> None:
     """The command line. Exits with status 2 and one line for options that do not hold, or without mmsegmentation."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.reading", description=(__doc__ or "").split("\n")[0])
+    parser = timing.plain_parser("reading", __doc__)
     parser.add_argument(
-        "--images", type=_count, default=24, help="pictures of each kind, written to a temporary folder"
+        "--images", type=timing.count, default=24, help="pictures of each kind, written to a temporary folder"
     )
-    parser.add_argument("--size", type=_size, default=(1024, 2048), help="height x width in pixels, as 1024x2048")
-    parser.add_argument("--rounds", type=_count, default=5, help="measurements, of which the medians are shown")
-    options = parser.parse_args(arguments)
-    try:
-        print(report(compare(options.images, *options.size, options.rounds, Recipe())))
-    except PrerequisiteError as error:
-        parser.error(str(error))
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 on")
-    return int(text)
-
-
-def _size(text: str) -> tuple[int, int]:
-    height, _, width = text.partition("x")
-    return _count(height), _count(width)
+    parser.add_argument("--size", type=timing.size, default=(1024, 2048), help="height x width in pixels, as 1024x2048")
+    parser.add_argument("--rounds", type=timing.count, default=5, help="measurements, of which the medians are shown")
+    timing.run(
+        lambda given: print(report(compare(given.images, *given.size, given.rounds, Recipe()))), parser, arguments
+    )
 
 
 if __name__ == "__main__":

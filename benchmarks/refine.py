@@ -17,6 +17,7 @@ import scipy.ndimage as ndimage
 import torch
 from torch import Tensor
 
+from benchmarks import timing
 from methods.clouds.refine import components, draw_points, unite
 
 GRID, POINTS = (6, 10), 5
@@ -66,12 +67,8 @@ def timed(call: Callable[[], Tensor]) -> tuple[float, Tensor]:
     return time.perf_counter() - began, result
 
 
-def main() -> None:
-    """Print both medians and their ratio."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--size", type=int, default=768)
-    parser.add_argument("--runs", type=int, default=15)
-    options = parser.parse_args()
+def compare(options: argparse.Namespace) -> None:
+    """Print both medians and their ratio. Raises AssertionError where labels differ."""
     torch.set_num_threads(1)
     rng = np.random.default_rng(0)
     labels, threshold = label_map(options.size, rng), 5000 * options.size**2 // 768**2
@@ -88,6 +85,14 @@ def main() -> None:
     own, other = median(seconds["ours"]) * 1e3, median(seconds["dense"]) * 1e3
     print(f"{len(masks)} components of {options.size} x {options.size}, one thread, medians of {options.runs}")
     print(f"ours {own:.1f} ms, dense masks {other:.1f} ms: {other / own:.1f} times as fast")
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """The command line."""
+    parser = timing.plain_parser("refine", __doc__)
+    parser.add_argument("--size", type=timing.count, default=768, help="height and width of the label map in pixels")
+    parser.add_argument("--runs", type=timing.count, default=15, help="measurements, of which medians are shown")
+    timing.run(compare, parser, arguments)
 
 
 if __name__ == "__main__":

@@ -2,8 +2,9 @@
 
     python -m benchmarks.rein [--backbone dinov2-small] [--size 512x512] [--threads 2]
 
-The backbone alone, with Rein as it predicts, and with Rein as the paper writes it (as in training: tokens, their
-projection and the head's queries anew for each image). The goal is at most 12% of the backbone's time at ViT-S.
+The backbone alone, with Rein as it predicts (each call makes sure that no parameter has changed since), and with Rein
+as the paper writes it (as in training: tokens, their projection and the head's queries anew for each image). The goal
+is at most 12% of the backbone's time at ViT-S.
 """
 
 from __future__ import annotations
@@ -54,7 +55,6 @@ def compare(options: argparse.Namespace) -> None:
     """Print overheads in percent of the backbone's time. Raises AssertionError where the two forms differ."""
     device = timing.begin(options)
     spec = mmseg_model.specify(options.backbone, "rein", options.set)
-    # Built outside of inference mode: parameters made within have no versions, and nothing of them is kept.
     ways = Ways(build_segmenter(spec).eval().to(device), torch.rand(1, 3, *options.size, device=device))
     with torch.inference_mode():
         report(ways, spec, options, device)

@@ -14,7 +14,8 @@ from typing import NamedTuple
 import cv2
 import torch
 
-from bench.errors import PrerequisiteError
+from bench.errors import BenchError
+from bench.run import device_there
 
 CLOCKS: Mapping[str, Callable[[], float]] = {"wall": time.perf_counter, "cpu": time.process_time}
 """Time on the wall, and time that this process computed, which other jobs on the machine stretch less."""
@@ -67,9 +68,14 @@ def alone(work: Work, options: argparse.Namespace, device: torch.device | None =
     return median(milliseconds(work, options.clock, device) for _ in range(options.rounds))
 
 
+def plain_parser(module: str, about: str | None) -> argparse.ArgumentParser:
+    """Without any options; the first line of `about` is the summary."""
+    return argparse.ArgumentParser(prog=f"python -m benchmarks.{module}", description=(about or "").partition("\n")[0])
+
+
 def parser(module: str, about: str | None, rounds: int = 5) -> argparse.ArgumentParser:
-    """Options that all of them have; the first line of `about` is the summary."""
-    found = argparse.ArgumentParser(prog=f"python -m benchmarks.{module}", description=(about or "").partition("\n")[0])
+    """With the options that scripts of speed share."""
+    found = plain_parser(module, about)
     found.add_argument("--rounds", type=count, default=rounds, help="measurements, of which medians are shown")
     found.add_argument("--threads", type=count, default=torch.get_num_threads(), help="of torch and OpenCV")
     found.add_argument("--clock", choices=CLOCKS, default="wall", help="cpu: on a busy machine, with one thread")
@@ -78,11 +84,11 @@ def parser(module: str, about: str | None, rounds: int = 5) -> argparse.Argument
 
 
 def begin(options: argparse.Namespace) -> torch.device:
-    """Set threads and seed, print where this is measured; returns the device."""
+    """Set threads and seed, print where this is measured; returns the device. Raises UserError where there is none."""
     torch.set_num_threads(options.threads)
     cv2.setNumThreads(options.threads)
     torch.manual_seed(0)
-    device = torch.device(options.device)
+    device = torch.device(*device_there(options.device))
     kind = torch.cuda.get_device_name(device) if device.type == "cuda" else f"{cpu()}, {options.threads} threads"
     print(f"{kind}, torch {torch.__version__}, {options.clock} time, medians of {options.rounds}", flush=True)
     return device
@@ -97,12 +103,12 @@ def cpu() -> str:
 
 
 def run(main: Callable[[argparse.Namespace], None], options: argparse.ArgumentParser, given: list[str] | None) -> None:
-    """Call `main` with the options; what is missing (mmsegmentation) is one line and exit status 2."""
+    """Call `main` with the options; what a user can mend is one line and exit status 2."""
     threads = torch.get_num_threads(), cv2.getNumThreads()
     try:
         main(options.parse_args(given))
-    except PrerequisiteError as error:
-        options.error(str(error))
+    except BenchError as error:
+        options.exit(2, f"{options.prog}: {error}\n")
     finally:
         torch.set_num_threads(threads[0])
         cv2.setNumThreads(threads[1])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import importlib
 import importlib.util
 import os
@@ -188,3 +189,92 @@ def test_scripts_of_speed_compare_outputs_and_print_what_they_measured(
         monkeypatch.setattr(module, "SIDE", 64)
     module.main(given)
     assert told in capsys.readouterr().out
+
+
+SCRIPTS = sorted(path.stem for path in (ROOT / "benchmarks").glob("*.py") if "def main(" in path.read_text("utf-8"))
+RUN = {"head", "inference", "training", "floor", "rein", "loading"}
+"""Those that build a model on a device."""
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_help_names_the_command(name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.syspath_prepend(ROOT)
+    monkeypatch.setattr("sys.argv", [name, "--help"])
+    with pytest.raises(SystemExit) as caught:
+        importlib.import_module(f"benchmarks.{name}").main()
+    assert caught.value.code == 0
+    assert capsys.readouterr().out.startswith(f"usage: python -m benchmarks.{name} [-h]")
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "told"),
+    [
+        *((name, ["--backbone", "dinov2-smal"], "unknown backbone 'dinov2-smal'; did you mean") for name in RUN),
+        *((name, ["--device", "cuda:99"], "device 'cuda:99' is not there") for name in [*RUN, "corruption_batches"]),
+        ("rein", ["--device", "gpu"], "unknown device 'gpu'"),
+        ("loading", ["--clock", "cpu"], "leave --clock out"),
+        ("pseudo_labels", ["nosuchrun"], "nosuchrun"),
+    ],
+)
+def test_mistakes_are_one_line(
+    name: str, given: list[str], told: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.syspath_prepend(ROOT)
+    with pytest.raises(SystemExit) as caught:
+        importlib.import_module(f"benchmarks.{name}").main(given)
+    assert caught.value.code == 2
+    text = capsys.readouterr().err
+    assert text.startswith(f"python -m benchmarks.{name}: ")
+    assert told in text
+    assert text.count("\n") == 1
+
+
+@with_mmseg
+@pytest.mark.parametrize("what", ["a loss", "a gradient", "nothing"])
+def test_training_notices_that_losses_or_gradients_differ(what: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    from bench.models.heads import mask2former_loss
+
+    monkeypatch.syspath_prepend(ROOT)
+    training, mmseg_model = (importlib.import_module(f"benchmarks.{name}") for name in ("training", "mmseg_model"))
+    torch.manual_seed(0)
+    both = mmseg_model.build(mmseg_model.specify("eva02-mini"), torch.device("cpu"))
+    both.ours.train(), both.theirs.train()
+    images, wanted = torch.rand(1, 3, 64, 128), training.labels(1, (64, 128))
+    if what == "nothing":
+        assert max(training.check(both, images, wanted)) < 1e-4
+        return
+    if what == "a loss":
+        monkeypatch.setattr(mask2former_loss, "EPS", 1.01)
+    else:  # the same losses: half of a gradient is lost
+        both.ours.head.cls_embed.weight.register_hook(lambda gradient: gradient / 2)
+    with pytest.raises(AssertionError, match="losses or gradients differ"):
+        training.check(both, images, wanted)
+
+
+def test_loading_notices_that_the_trainings_differ_and_keeps_to_its_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(ROOT)
+    module, mmseg_model = (importlib.import_module(f"benchmarks.{name}") for name in ("loading", "mmseg_model"))
+    from bench.data.for_run import open_for
+    from bench.data.stream import TrainStream
+
+    spec = mmseg_model.specify("eva02-mini", "linear", ["recipe.batch_size=1"])
+    source = open_for(spec, None).source
+    assert source is not None
+    stream = TrainStream(source, spec.recipe, 0)
+    both = module.Both(module.trainer(spec, "cpu"), module.trainer(spec, "cpu"))
+    module.check(both, stream, 1)
+    turns: list[str] = []
+    for name in ("fed", "at_hand"):
+        loop = getattr(both, name)
+        step = loop.step
+        monkeypatch.setattr(loop, "step", lambda batch, name=name, step=step: turns.append(name) or step(batch))
+    rounds = module.measure(both, stream, argparse.Namespace(rounds=3, iterations=1), 1)
+    assert turns == ["fed", "fed", "at_hand", "at_hand", "fed", "fed", "fed", "fed", "at_hand"]
+    assert [(len(one.waiting), len(one.stepping), len(one.without)) for one in rounds] == [(1, 1, 1)] * 3
+    with pytest.raises(AssertionError, match="losses differ"):  # the one has done more steps
+        module.check(both, stream, 1)
+    other = TrainStream(source, spec.recipe, 1)
+    monkeypatch.setattr(stream, "batches", other.batches)
+    with pytest.raises(AssertionError, match="images are not those"):
+        module.check(both, stream, 1)
+    source.cancel()

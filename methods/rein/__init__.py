@@ -12,9 +12,16 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from bench.api import Backbone, HeadFactory, MethodCard, MethodConfig, Segmenter, UserError, freeze
+from methods.rein.kept import Kept
 
 PATCH = 16
 """The patch size in the initialisation's bound; the published code uses 16 whatever the backbone's is."""
+
+COMPARED_AT_EVERY_CALL = frozenset({"cpu"})
+"""Kinds of device on which every block of a prediction makes sure that no parameter has changed.
+
+Elsewhere its first block does: a comparison waits for the device.
+"""
 
 Positive = Annotated[int, Field(gt=0)]
 
@@ -76,41 +83,63 @@ class Rein(nn.Module):
             self.merge = nn.Linear(3 * hidden, hidden)
         self.rank = rank
         self.linked = hidden is not None
-        self._cache: tuple[object, Folded | None] = (None, None)
+        self._kept: Kept[Folded] = Kept()
+        self._expected = 0
 
-    def _held(self) -> Folded:
-        """What predictions need of the parameters, computed anew after training, or when one of them was changed."""
-        kind = self.scale.device.type
-        # What autocast would cast in every block and image is kept as it wants it.
-        dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else torch.float32
-        key = dtype, *((p._version, p.data_ptr(), p.device, p.dtype) for p in self.parameters())
-        known, folded = self._cache
-        if folded is None or known != key:
-            # Multiplied in full precision, and usable in either mode, whichever asked first.
+    def _held(self, block: int | None = None) -> Folded:
+        """What the prediction of a block, or of the queries, needs of the parameters: computed when they are new."""
+        kind, own = self.scale.device.type, self.scale.dtype
+        # What autocast would cast in every block and image is kept as it wants it; float64 it leaves alone.
+        casts = torch.is_autocast_enabled(kind) and own != torch.float64
+        dtype = torch.get_autocast_dtype(kind) if casts else own
+        sources = self._sources()
+
+        def fold() -> Folded:
+            # Usable in either mode, whichever asked first; multiplied in full precision.
             with torch.inference_mode(False), torch.no_grad(), torch.autocast(kind, enabled=False):
                 full = self._fold()
                 keys, values, change, bias = (x.to(dtype) for x in (full.keys, full.values, full.change, full.bias))
-                folded = Folded(keys, values, change, bias, full.queries)
-            self._cache = key, folded
-        return folded
+                return Folded(keys, values, change, bias, None if full.queries is None else full.queries.to(own))
+
+        return self._kept.get((dtype, self.softmax), sources, fold, self._unsure(block, len(sources)))
+
+    def _sources(self) -> list[Tensor]:
+        """All that is folded, the queries' own last."""
+        tokens = [self.learnable_tokens_a, self.learnable_tokens_b] if self.rank else [self.learnable_tokens]
+        layers = [self.mlp_token2feat, self.mlp_delta_f, *([self.transform, self.merge] if self.linked else [])]
+        return [self.scale, *tokens, *(tensor for layer in layers for tensor in (layer.weight, layer.bias))]
+
+    def _unsure(self, block: int | None, sources: int) -> int:
+        """How many of the sources have to be compared, the first ones, before this block, or the queries (None)."""
+        place = len(self.learnable_tokens_b if self.rank else self.learnable_tokens) if block is None else block
+        goes_on, self._expected = 0 < place == self._expected, place + 1
+        if goes_on and self.scale.device.type not in COMPARED_AT_EVERY_CALL:
+            return 0
+        return sources if block in (0, None) else sources - 4 * self.linked
 
     def _fold(self) -> Folded:
-        tokens = self.tokens().float()
-        change = self.scale * self.mlp_delta_f.weight.float()
-        values = F.linear(self.mlp_token2feat(tokens), change)
+        own = self.tokens()
+        tokens = own.to(torch.promote_types(own.dtype, torch.float32))
+        scale, change = (x.to(tokens.dtype) for x in (self.scale, self.mlp_delta_f.weight))
+        change = scale * change
+        values = F.linear(_linear(self.mlp_token2feat, tokens), change)
         values[:, 0] = 0  # the null token
-        bias = self.scale * self.mlp_delta_f.bias
+        bias = scale * self.mlp_delta_f.bias
         keys = tokens * tokens.shape[-1] ** -0.5 if self.softmax else tokens
-        return Folded(keys.transpose(1, 2).contiguous(), values, change.T.contiguous(), bias, self._queries())
+        return Folded(keys.transpose(1, 2).contiguous(), values, change.T.contiguous(), bias, self._queries(tokens))
 
     def _folds(self) -> bool:
-        """Whether this predicts, in eval mode; compilers and tensors without data get the plain form."""
+        """Whether this predicts, in eval mode.
+
+        Compilers, CUDA graphs (which read parameters when they are replayed) and tensors without plain data get the
+        plain form.
+        """
         if self.training or torch.is_grad_enabled():
-            self._cache = (None, None)  # a step may follow, and torch's fused optimisers leave versions as they are
+            self._kept.forget()  # it is memory that training may need
             return False
-        if torch.compiler.is_compiling() or self.scale.is_meta:
+        if torch.compiler.is_compiling() or self.scale.is_meta or type(self.scale) not in (nn.Parameter, Tensor):
             return False
-        return not any(parameter.is_inference() for parameter in self.parameters())  # they have no versions
+        return not (self.scale.is_cuda and torch.cuda.is_current_stream_capturing())
 
     def tokens(self, block: int | None = None) -> Tensor:
         """T of one block (m, C), or of all blocks (L, m, C)."""
@@ -135,7 +164,7 @@ class Rein(nn.Module):
 
     def _predict(self, features: Tensor, block: int) -> Tensor:
         """The same with all that depends on the parameters alone taken from `_held`."""
-        held = self._held()
+        held = self._held(block)
         flat = features.flatten(0, 1)
         similarity = flat @ held.keys[block]
         if self.softmax:
@@ -146,16 +175,22 @@ class Rein(nn.Module):
 
     def queries(self) -> Tensor | None:
         """The head's queries (m, hidden) from the tokens of all blocks: maximum, mean and last, merged."""
-        return self._held().queries if self._folds() else self._queries()
-
-    def _queries(self) -> Tensor | None:
         if not self.linked:
             return None
-        per_block = self.transform(self.tokens())
+        return self._held().queries if self._folds() else self._queries(self.tokens())
+
+    def _queries(self, tokens: Tensor) -> Tensor | None:
+        if not self.linked:
+            return None
+        per_block = _linear(self.transform, tokens)
         summary = torch.stack([per_block.amax(0), per_block.mean(0), per_block[-1]], dim=-1)
         # Published weights have the three values of a channel next to each other, not three blocks of channels.
-        queries: Tensor = self.merge(summary.flatten(-2))
-        return queries
+        return _linear(self.merge, summary.flatten(-2))
+
+
+def _linear(layer: nn.Linear, x: Tensor) -> Tensor:
+    """The layer in the precision of `x`."""
+    return F.linear(x, layer.weight.to(x.dtype), layer.bias.to(x.dtype))
 
 
 class StagedRein(nn.Module):
