@@ -38,7 +38,7 @@ def report(
     """Make leaderboard.md, leaderboard.csv and leaderboard.tex of all result files, beside them.
 
     These files are of all results and of nothing else: what --protocol, --reported or --reference makes is written to
-    --out alone. Without --out it is printed as Markdown; with --html only the page is made.
+    --out alone. Without --out it is printed as Markdown; with --html it is the page, which has files of its own.
     """
     from bench.report.board import leaderboard, write_board
     from bench.report.folder import require_root
