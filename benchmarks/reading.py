@@ -4,7 +4,8 @@
 
 Both decode a picture and its label and augment by Rein's recipe, in batches of four: one worker, then two (threads
 of ours, processes of torch's DataLoader for mmsegmentation, started beforehand). Rounds alternate between the two, so
-that a busy machine slows both; the ratio is the median of the rounds'. Needs the extra `mmseg`.
+that a busy machine slows both; the ratio is the median of the rounds'. Before, pictures and labels of all files are
+compared, read by both without augmentation. Needs the extra `mmseg`.
 """
 
 from __future__ import annotations
@@ -90,6 +91,18 @@ def read(pair: Files) -> Sample:
     return Sample(read_image(pair.image), translate(read_grey(pair.label), _LUT), pair.image.name)
 
 
+def check(files: list[Files]) -> None:
+    """Read all files on both sides, without augmentation. Raises AssertionError where they differ by a number."""
+    height, width = cv2.imread(str(files[0].image)).shape[:2]
+    still = Recipe(crop=(height, width), short_edges=(min(height, width),), flip=0.0, photometric=False)
+    pipeline = mmseg_pipeline.whole(still)
+    for pair in files:
+        sample, found = read(pair), pipeline(mmseg_pipeline.files(*pair))
+        image = found["inputs"].numpy()[::-1].transpose(1, 2, 0)
+        assert np.array_equal(sample.image, image), f"{pair.image.name}: pictures differ"
+        assert np.array_equal(sample.label, found["data_samples"].gt_sem_seg.data[0].numpy()), "labels differ"
+
+
 def dataset(files: list[Files]) -> SegmentationDataset:
     """The files as our side's data set."""
     names = [pair.image.name for pair in files]
@@ -134,7 +147,10 @@ def theirs(files: list[Files], recipe: Recipe, workers: int) -> Callable[[], int
 
 
 def compare(images: int, height: int, width: int, rounds: int, recipe: Recipe) -> list[Rates]:
-    """All kinds of file and numbers of workers. Raises PrerequisiteError without mmsegmentation."""
+    """All kinds of file and numbers of workers.
+
+    Raises PrerequisiteError without mmsegmentation, AssertionError where the two do not read the same (`check`).
+    """
     mmseg_pipeline.load_transforms()
     threads = cv2.getNumThreads()
     cv2.setNumThreads(1)  # as mmsegmentation's runs have it: a worker is a core's worth
@@ -143,6 +159,7 @@ def compare(images: int, height: int, width: int, rounds: int, recipe: Recipe) -
         for kind in KINDS:
             with tempfile.TemporaryDirectory() as folder:
                 files = write_pictures(Path(folder), images, height, width, kind)
+                check(files)
                 found += [measure(files, recipe, kind, workers, rounds) for workers in WORKERS]
     finally:
         cv2.setNumThreads(threads)

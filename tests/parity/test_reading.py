@@ -40,17 +40,22 @@ def test_the_ratio_is_the_median_of_the_rounds(reading: ModuleType) -> None:
 
 @needs_mmseg
 @pytest.mark.parametrize("kind", ["png", "jpg"])
-def test_both_read_the_same_samples(reading: ModuleType, tmp_path: Path, kind: str) -> None:
-    """Without augmentation, a file's picture and label are the same on both sides."""
+def test_both_read_the_same_samples(
+    reading: ModuleType, tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without augmentation, a file's picture and label are the same on both sides, which `check` makes sure of."""
     files = reading.write_pictures(tmp_path, 2, 64, 128, kind)
-    still = TINY.model_copy(update={"crop": (64, 128), "short_edges": (64,), "flip": 0.0, "photometric": False})
     reading.mmseg_pipeline.load_transforms()
-    found = reading.mmseg_pipeline.whole(still)(reading.mmseg_pipeline.files(*files[1]))
+    reading.check(files)
     sample = reading.read(files[1])
-    np.testing.assert_array_equal(found["inputs"].numpy()[::-1], sample.image.transpose(2, 0, 1))
-    np.testing.assert_array_equal(found["data_samples"].gt_sem_seg.data[0].numpy(), sample.label)
     assert len(np.unique(sample.label)) > 5
-    assert reading.ours(files, still, 1)() == reading.theirs(files, still, 1)() == 2
+    assert reading.ours(files, TINY, 1)() == reading.theirs(files, TINY, 1)() == 2
+    for part in ("image", "label"):
+        wrong = getattr(sample, part).copy()
+        wrong.flat[7] ^= 1
+        monkeypatch.setattr(reading, "read", lambda pair, part=part, wrong=wrong: sample._replace(**{part: wrong}))
+        with pytest.raises(AssertionError, match="pictures differ" if part == "image" else "labels differ"):
+            reading.check(files[1:])
 
 
 @pytest.mark.parametrize("option", ["--size=64", "--size=0x4", "--images=0", "--rounds=x"])
