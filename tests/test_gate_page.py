@@ -126,3 +126,14 @@ def test_tox_checks_after_the_tests() -> None:
 
 
 ORDER = ("mypy", "pytest benchmarks", "pytest -n 2", "python -m bench check")
+
+
+def test_the_table_of_hot_paths_has_the_floors_that_are_held() -> None:
+    """And each was measured above its floor."""
+    pytest.importorskip("pytest_benchmark")
+    from benchmarks.suite.test_ratios import LEAST
+
+    (table,) = re.findall(r"^\| hot path .*?\n\n", TEXT + "\n", flags=re.MULTILINE | re.DOTALL)
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.strip().splitlines()[2:]]
+    assert sorted(float(row[3]) for row in rows) == sorted(LEAST.values())
+    assert all(float(row[2]) > float(row[3]) for row in rows)

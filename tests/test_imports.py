@@ -21,7 +21,7 @@ TORCH_FREE = (
     *("bench.per_image", "bench.report.board", "bench.report.compare", "bench.report.validate"),
     *("bench.reported", "bench.report.reported", "bench.report.plots", "bench.cli_plot", "bench.report.page"),
     *("bench.models.card", "bench.models.hub", "bench.data.cards"),
-    *("bench.cost", "bench.cost.records", "bench.cost.table"),
+    *("bench.cost", "bench.cost.records", "bench.cost.table", "bench.cost.busy", "bench.markdown"),
     *("bench.gate", "bench.gate.baseline", "bench.gate.compare", "bench.gate.table"),
     *("bench.generated", "bench.generated.prompts", "bench.generated.streets"),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -18,7 +19,12 @@ from bench.cost.records import CostReport
 from bench.cost.worker import work
 
 TIMES = {"median_ms": 4.0, "p25_ms": 3.5, "p75_ms": 5.0, "p95_ms": 9.0, "runs": 20, "warm_up": 3}
-FIRST = "cpu  {user} 10 200 5000 70 3 2 40 0 0\ncpu0 1 1 1 1 1 1 1 1 0 0\n"
+STAT = """cpu  9 9 9 9 9 9 9 9 9 9
+cpu0 {user} 10 200 5000 70 3 2 40 0 0
+cpu1 {others} 0 0 9 0 0 0 0 0 0
+cpu2 5 0 0 9 0 0 0 0 0 0
+intr 1
+"""
 
 
 def compute(seconds: float) -> None:
@@ -32,15 +38,16 @@ def a_report(load: float | None = None, elsewhere: float | None = None, cores: i
 
 
 def test_what_others_computed_is_what_is_not_our_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """2 s on the wall, in which the cores were busy for 3 s (user 2.5 more, and stolen time 0.5), 1 s of it ours."""
+    """2 s on the wall; cores 0 and 2 were busy for 3 s (user 2.5 more, and stolen time 0.5), 1 s of it ours."""
     stat, clock, own = tmp_path / "stat", [100.0], [7.0]
     monkeypatch.setattr(busy, "_STAT", stat)
     monkeypatch.setattr(busy, "_own", lambda: own[0])
     monkeypatch.setattr(busy.os, "sysconf", lambda name: 100)
     monkeypatch.setattr(busy.time, "monotonic", lambda: clock[0])
-    stat.write_text(FIRST.format(user=1000))
+    monkeypatch.setattr(busy, "cores", lambda: frozenset({0, 2}))
+    stat.write_text(STAT.format(user=1000, others=0))
     meter = busy.Meter()
-    stat.write_text(FIRST.format(user=1250).replace(" 40 0 0", " 90 0 0").replace("5000 70", "5100 90"))
+    stat.write_text(STAT.format(user=1250, others=190).replace(" 40 0 0", " 90 0 0").replace("5000 70", "5100 90"))
     clock[0], own[0] = 102.0, 8.0
     assert meter.elsewhere() == pytest.approx(1.0)
     own[0] = 20.0
@@ -50,17 +57,25 @@ def test_what_others_computed_is_what_is_not_our_own(tmp_path: Path, monkeypatch
 
 
 @pytest.mark.skipif(not busy._STAT.exists(), reason="the system does not tell")
-def test_a_process_beside_us_is_seen_and_our_own_work_is_not() -> None:
+def test_our_own_work_is_taken_off(monkeypatch: pytest.MonkeyPatch) -> None:
     meter = busy.Meter()
     compute(0.4)
-    before = meter.elsewhere()
+    found, spent = meter.elsewhere(), time.monotonic() - meter._began[0]
+    monkeypatch.setattr(busy, "_own", lambda: meter._began[2])
+    everything = meter.elsewhere()
+    assert found is not None
+    assert everything is not None
+    assert everything - found > 0.2 / spent
+
+
+@pytest.mark.skipif(not busy._STAT.exists(), reason="the system does not tell")
+def test_a_process_beside_us_is_seen() -> None:
     meter = busy.Meter()
     script = "import time\nwhile time.process_time() < 60: pass"
     with subprocess.Popen([sys.executable, "-c", script]) as other:
         compute(0.4)
         during, spent = meter.elsewhere(), time.monotonic() - meter._began[0]
         other.kill()
-    assert before is not None
     assert during is not None
     # Whatever else runs here; a process that had a core, or a part of it, took that much of the time.
     assert during > 0.1 * min(1.0, 0.4 / spent)
@@ -73,7 +88,7 @@ def test_the_worker_tells() -> None:
         return found
 
     found = told()
-    assert found["cores"] >= 1
+    assert found["cores"] == len(os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count()))
     assert (found["busy_elsewhere"] is None) == (not busy._STAT.exists())
 
 

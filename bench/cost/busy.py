@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import time
 from collections.abc import Sequence
@@ -15,7 +16,7 @@ SHARE = 0.1
 TIMED: tuple[Figure, ...] = ("latency", "energy", "throughput", "training")
 _STAT = Path("/proc/stat")
 _BUSY = (0, 1, 2, 5, 6, 7)
-"""Columns of its first line: user, nice, system, irq, softirq, steal; idle and iowait between them."""
+"""Columns of a core's line in it: user, nice, system, irq, softirq, steal; idle and iowait between them."""
 
 
 class Meter:
@@ -25,7 +26,7 @@ class Meter:
         self._began = time.monotonic(), _machine(), _own()
 
     def elsewhere(self) -> float | None:
-        """Cores that other processes than this one (and its ended children) kept busy, on average.
+        """How many of the `cores` other processes than this one (and its ended children) kept busy, on average.
 
         None where the system does not tell.
         """
@@ -35,6 +36,14 @@ class Meter:
         if machine is None or now is None or spent <= 0:
             return None
         return max(0.0, (now - machine - (_own() - own)) / spent)
+
+
+@functools.cache
+def cores() -> frozenset[int]:
+    """Numbers of the cores that this process may use; as of the first call, as libraries bind single threads later."""
+    if hasattr(os, "sched_getaffinity"):
+        return frozenset(os.sched_getaffinity(0))
+    return frozenset(range(os.cpu_count() or 1))
 
 
 def warning(reports: Sequence[CostReport]) -> str | None:
@@ -58,11 +67,13 @@ def warning(reports: Sequence[CostReport]) -> str | None:
 
 
 def _machine() -> float | None:
-    """Seconds that all cores have been busy since the machine began."""
+    """Seconds that `cores` have been busy since the machine began."""
     try:
-        first = _STAT.read_text(encoding="ascii", errors="replace").splitlines()[0].split()[1:]
-        return sum(int(first[column]) for column in _BUSY) / os.sysconf("SC_CLK_TCK")
-    except (OSError, ValueError, IndexError):
+        lines = [line.split() for line in _STAT.read_text(encoding="ascii", errors="replace").splitlines()]
+        times = {words[0]: words[1:] for words in lines if words}
+        ticks = sum(int(times[f"cpu{core}"][column]) for core in cores() for column in _BUSY)
+        return ticks / os.sysconf("SC_CLK_TCK")
+    except (OSError, ValueError, LookupError):
         return None
 
 

@@ -64,7 +64,7 @@ class CostReport(Measured):
     compile: bool
     machine: Provenance | None = None
     busy_elsewhere: Amount | None = None
-    """Cores that other processes kept busy while this was measured, on average; None where the system does not tell,
-    and with `compile`, whose compilers are such processes."""
+    """How many of the cores other processes kept busy while this was measured, on average; None where the system does
+    not tell, and with `compile`, whose compilers are such processes."""
     cores: Positive | None = None
-    """Of the machine."""
+    """That the process may use."""

@@ -17,7 +17,7 @@ import torch
 from pydantic import BaseModel
 
 from bench import provenance
-from bench.cost.busy import Meter
+from bench.cost.busy import Meter, cores
 from bench.cost.figures import Figure
 from bench.cost.measures import MEASURES, Bench, out_of_memory, set_bench
 from bench.cost.records import Job, Unavailable
@@ -34,7 +34,7 @@ def work(job: Job, tell: Tell, turn: Callable[[], object] = lambda: None) -> Non
     `missing`; at last `busy_elsewhere`. What fails otherwise is raised.
     """
     tell({"load": _load()})
-    tell({"cores": os.cpu_count()})
+    tell({"cores": len(cores())})
     with _reasons(tell, job.figures):
         tell({"begin": job.figures[0]})
         bench = set_bench(job, turn)
