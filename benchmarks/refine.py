@@ -17,6 +17,7 @@ import scipy.ndimage as ndimage
 import torch
 from torch import Tensor
 
+from bench.errors import UserError
 from benchmarks import timing
 from methods.clouds.refine import components, draw_points, unite
 
@@ -68,7 +69,9 @@ def timed(call: Callable[[], Tensor]) -> tuple[float, Tensor]:
 
 
 def compare(options: argparse.Namespace) -> None:
-    """Print both medians and their ratio. Raises AssertionError where labels differ."""
+    """Print both medians and their ratio. Raises AssertionError where labels differ, UserError for too small a map."""
+    if options.size < 32:
+        raise UserError(f"--size {options.size}: so few pixels have no components; 32 at least")
     torch.set_num_threads(1)
     rng = np.random.default_rng(0)
     labels, threshold = label_map(options.size, rng), 5000 * options.size**2 // 768**2

@@ -214,6 +214,7 @@ def test_help_names_the_command(name: str, monkeypatch: pytest.MonkeyPatch, caps
         ("rein", ["--device", "gpu"], "unknown device 'gpu'"),
         ("loading", ["--clock", "cpu"], "leave --clock out"),
         ("pseudo_labels", ["nosuchrun"], "nosuchrun"),
+        ("refine", ["--size", "4"], "--size 4: "),
     ],
 )
 def test_mistakes_are_one_line(
