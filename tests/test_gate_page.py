@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from plants import freeze_all_but_one
 from rich.console import Console
-from test_gate import freeze_all_but_one, small_protocol
+from test_gate import small_protocol
 
 from bench import cli
 from bench.gate.table import COLUMNS, Shown
