@@ -140,8 +140,9 @@ class Loaded(NamedTuple):
 
 def result_path(spec: RunSpec, root: Path, known_hash: str | None = None) -> Path:
     """``<root>/<protocol>/<backbone>/<method>/<spec12>-s<seed>.json``; `known_hash` is the spec's, if at hand."""
-    folder = root / spec.protocol / spec.backbone.replace("/", "--").replace(":", "-") / spec.method.replace("/", "--")
-    return folder / f"{(known_hash or spec_hash(spec))[:12]}-s{spec.seed}.json"
+    backbone, method = spec.backbone.replace("/", "--").replace(":", "-"), spec.method.replace("/", "--")
+    name = f"{(known_hash or spec_hash(spec))[:12]}-s{spec.seed}.json"
+    return root / f"{spec.protocol}/{backbone}/{method}/{name}"  # joined once: this is asked thousands of times
 
 
 def require_writable(root: Path) -> None:
