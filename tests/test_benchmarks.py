@@ -192,7 +192,7 @@ def test_scripts_of_speed_compare_outputs_and_print_what_they_measured(
 
 
 SCRIPTS = sorted(path.stem for path in (ROOT / "benchmarks").glob("*.py") if "def main(" in path.read_text("utf-8"))
-RUN = {"head", "inference", "training", "floor", "rein", "loading"}
+RUN = ("head", "inference", "training", "floor", "rein", "loading")
 """Those that build a model on a device."""
 
 
