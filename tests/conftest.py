@@ -22,7 +22,16 @@ if "PYTEST_XDIST_WORKER" in os.environ:
         os.environ.setdefault(variable, "1")
 
 from bench.cost.figures import Parameters, RunCost, Times
-from bench.result import CurvePoint, Provenance, Reliability, RunResult, Seconds, TargetResult
+from bench.result import (
+    CurvePoint,
+    Provenance,
+    Reliability,
+    RunResult,
+    Seconds,
+    TargetResult,
+    result_path,
+    write_result,
+)
 from bench.spec import HeadConfig, Recipe, RunSpec, Source, Target, Track, spec_hash
 
 pytest_plugins = ("browser",)  # its fixtures: the static page in a Chromium
@@ -229,3 +238,12 @@ def make_result(make_spec: SpecFactory) -> ResultFactory:
         )
 
     return make
+
+
+@pytest.fixture
+def saved(tmp_path: Path, make_result: ResultFactory, per_image: Callable[[RunResult], Any]) -> tuple[RunResult, Path]:
+    """A complete result on disk, and its path."""
+    result = make_result()
+    path = result_path(result.spec, tmp_path)
+    write_result(result, path, per_image(result))
+    return result, path

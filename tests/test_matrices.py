@@ -10,17 +10,8 @@ import pytest
 from bench.byproducts import Byproducts
 from bench.errors import DamagedFile
 from bench.matrices import cut_out, stacked
-from bench.result import RunResult, read_result, result_path, write_result
+from bench.result import RunResult, read_result
 from bench.writing import encode
-
-
-@pytest.fixture
-def saved(tmp_path, make_result, per_image):
-    """A complete result on disk, and its path."""
-    result = make_result()
-    path = result_path(result.spec, tmp_path)
-    write_result(result, path, per_image(result))
-    return result, path
 
 
 def _document(matrices: list[np.ndarray]) -> dict[str, object]:

@@ -23,15 +23,6 @@ from bench.spec import Target, spec_hash
 from bench.writing import encode, write_atomically
 
 
-@pytest.fixture
-def saved(tmp_path, make_result, per_image):
-    """A complete result on disk, and its path."""
-    result = make_result()
-    path = result_path(result.spec, tmp_path)
-    write_result(result, path, per_image(result))
-    return result, path
-
-
 def test_round_trip(saved, per_image) -> None:
     result, path = saved
     assert read_result(path) == result

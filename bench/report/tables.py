@@ -30,9 +30,9 @@ drop: percent of the clean mIoU of the very same images that corruptions take on
 training crop's size on the device named.
 
 Rank: 1 + the number of rows that are significantly ahead; = marks rows that tie with others, which stand below the
-table. Significant: p < 0.05 in a paired bootstrap over images and seeds (10,000 draws), adjusted for all pairs of a
-table (Holm). In brackets: the place by the mean alone, of rows that were not compared (no counts of single images,
-other images, or below the first 20).
+table. Significant: p < 0.05 in a paired bootstrap over images (10,000 draws) with a t-term for seeds, adjusted for all
+pairs of a table (Holm). In brackets: the place by the mean alone, of rows that were not compared (no counts of single
+images, other images or labels, or below the first 20).
 Missing: seeds, and pairs of method and backbone, that the table's grid has elsewhere, and not here.
 """
 

@@ -67,7 +67,7 @@ const Below = {
     if (!ties.length) return [note(`None: all ${comparisons} ${all} are told apart.`)];
     const signed = (value) => (Math.abs(value) < 0.005 ? "0.00" : `${value > 0 ? "+" : "−"}${Format.number(Math.abs(value), 2)}`);
     return [
-      note(`${ties.length} of ${comparisons} ${all} are not told apart by a paired bootstrap over images and seeds: difference in points of the ${title}, its 95% interval before adjusting, p adjusted for all pairs (Holm).`),
+      note(`${ties.length} of ${comparisons} ${all} are not told apart by a paired bootstrap over images with a t-term for seeds: difference in points of the ${title}, its 95% interval before adjusting, p adjusted for all pairs (Holm).`),
       Scores.table(`Ties, ${where}`, ["Ahead by the mean", "Ties with", "Difference", "95% interval", "p adjusted"],
         ties.map(([ahead, behind, value, low, high, p]) => [Below.link(ahead), Below.link(behind), signed(value), `${signed(low)} to ${signed(high)}`, p < 0.001 ? "< 0.001" : Format.number(p, 3)]), 2),
     ];
