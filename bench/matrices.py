@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -55,7 +55,7 @@ def cut_out(text: bytes) -> CutOut | None:
         pieces += (_KEY, b":%d" % len(found), part[closes + 1 :])
         found.append(part[opens.end() : closes])
     short = b"".join(pieces)
-    if not found or _ESCAPED_LETTER.search(short):  # a key may be spelled with \u0063
+    if not found or (b"\\" in short and _ESCAPED_LETTER.search(short)):  # a key may be spelled with \u0063
         return None
     matrices = _parse(b",".join(found), len(found))
     return None if matrices is None else CutOut(short, matrices)
@@ -63,8 +63,8 @@ def cut_out(text: bytes) -> CutOut | None:
 
 def _parse(rows: bytes, count: int) -> IntArray | None:
     """(count, classes, classes) of the text of their rows; None unless it is exactly that."""
-    compact = rows.translate(None, _SPACE)
-    frame = compact.translate(None, _DIGITS)
+    between = rows.translate(None, _DIGITS)
+    frame = between.translate(None, _SPACE)
     classes = frame.find(b"]")
     if frame != _frame(count, classes):
         return None
@@ -75,7 +75,7 @@ def _parse(rows: bytes, count: int) -> IntArray | None:
     # A number is as long as its text: none begins with 0, or is two with a space in between. Beyond 64 bits the largest
     # that fits is read.
     whole = counts.size == count * classes**2 and counts.max() < _MOST
-    if not whole or _digits(counts) != len(compact) - len(frame):
+    if not whole or _digits(counts) != len(rows) - len(between):
         return None
     counts.setflags(write=False)
     return counts.reshape(count, classes, classes)
@@ -101,7 +101,7 @@ def _matrix(value: Any, info: ValidationInfo) -> IntArray:
     """A square matrix of counts, from lists or an array, or by the number that `cut_out` left in its place."""
     cut = getattr(info.context, "matrices", None)
     if type(value) is int and isinstance(cut, np.ndarray) and 0 <= value < len(cut):
-        return np.asarray(cut[value])
+        return cast("IntArray", cut[value])
     try:
         found = np.array(value)
     except (ValueError, TypeError):  # rows of different lengths

@@ -10,6 +10,7 @@ either; on sets in which all classes occur there is no difference.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -124,13 +125,13 @@ def ece(bins: npt.ArrayLike) -> float:
     `bins` (n, 3): pixels, sum of their confidences, how many are right. nan without pixels. Guo et al. (arXiv
     1706.04599), equation 3.
     """
-    return float(eces(np.asarray(bins, dtype=np.float64)))
+    return float(eces(*np.asarray(bins, dtype=np.float64).T))
 
 
-def eces(bins: FloatArray) -> FloatArray:
-    """`ece` of many sets at once, (..., n, 3) -> (...)."""
-    total = bins[..., 0].sum(axis=-1)
-    apart = np.abs(bins[..., 2] - bins[..., 1]).sum(axis=-1)
+def eces(pixels: npt.NDArray[Any], confidence: FloatArray, right: npt.NDArray[Any]) -> FloatArray:
+    """`ece` of many sets at once, (..., n) each -> (...)."""
+    total = pixels.sum(axis=-1)
+    apart = np.abs(right - confidence).sum(axis=-1)
     return np.asarray(np.where(total > 0, apart / np.maximum(total, 1), np.nan))
 
 

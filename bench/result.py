@@ -22,7 +22,7 @@ from bench.byproducts import Byproducts, stacked_bins
 from bench.cost.figures import Amount, Cost, Count
 from bench.data.labels import CLASSES
 from bench.errors import DamagedFile, PrerequisiteError, what_is_wrong
-from bench.matrices import Matrix, cut_out, stacked
+from bench.matrices import IntArray, Matrix, cut_out, stacked
 from bench.per_image import PerImage, check_contents, per_image_path, read_per_image
 from bench.spec import Frozen, Group, Positive, RunSpec, canonical_fields, spec_hash
 from bench.writing import encode, write_atomically
@@ -119,7 +119,7 @@ class RunResult(Frozen):
             raise ValueError(f"target {unknown[0]!r} is not in the spec")
         if self.state == "complete" and (set(self.targets) != wanted or self.cost is None):
             raise ValueError("state is complete, but a target or the cost is missing")
-        counts, bins = stacked(self.targets), stacked_bins(self.targets)
+        counts, bins = _stacked(self.targets, info.context), stacked_bins(self.targets)
         if self.spec.classes != "cityscapes-19" and counts.size and counts.shape[1] != len(CLASSES):
             raise ValueError(f"matrices of {counts.shape[1]} classes have no score on {self.spec.classes}")
         for name, same in zip(self.targets, counts.sum(axis=(1, 2)) == bins["pixels"].sum(axis=1), strict=True):
@@ -128,6 +128,12 @@ class RunResult(Frozen):
         if isinstance(info.context, Byproducts):
             info.context.matrices, info.context.bins, info.context.texts = counts, bins, texts
         return self
+
+
+def _stacked(targets: dict[str, TargetResult], context: Any) -> IntArray:
+    """`stacked`; as they were cut out of the text, if they were (that none was of something else, `read_result` sees)."""
+    cut = context.matrices if isinstance(context, Byproducts) else None
+    return stacked(targets) if cut is None or len(cut) != len(targets) else cut
 
 
 class Loaded(NamedTuple):

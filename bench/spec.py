@@ -12,7 +12,7 @@ import json
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 SPEC_VERSION: Literal[3] = 3
 
@@ -35,7 +35,7 @@ Decay = Annotated[float, Field(ge=0, lt=1)]
 class Frozen(BaseModel):
     """Immutable, strict about names: an unknown key is an error, not a silent default."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, ser_json_inf_nan="constants")
 
 
 class Jitter(Frozen):
@@ -235,7 +235,6 @@ SAVE = "save_"
 
 
 _ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
-_TARGETS = TypeAdapter(tuple[Target, ...])
 
 
 def canonical_fields(spec: RunSpec) -> dict[str, str]:
@@ -243,17 +242,16 @@ def canonical_fields(spec: RunSpec) -> dict[str, str]:
 
     Options of a method that begin with ``save_`` are left out: they are no part of a run's identity.
     """
-    fields = spec.model_dump(mode="json", exclude={"targets"})
-    options = fields["method_config"]
-    fields["method_config"] = {key: value for key, value in options.items() if not key.startswith(SAVE)}
-    texts = {key: _ENCODER.encode(value) for key, value in fields.items()}
-    return texts | {"targets": _canonical_targets(_TARGETS.dump_json(spec.targets))}
+    return _canonical_but_seed(spec.model_dump_json(exclude={"seed"})) | {"seed": _ENCODER.encode(spec.seed)}
 
 
 @functools.lru_cache(maxsize=256)
-def _canonical_targets(dumped: bytes) -> str:
-    """They are most of a spec, and the same in every run of a protocol: thousands of results are read at once."""
-    return _ENCODER.encode(json.loads(dumped))
+def _canonical_but_seed(dumped: str) -> dict[str, str]:
+    """The same for repetitions, and most of the work: of thousands of results it is done once for those of a folder."""
+    fields = json.loads(dumped)
+    options = fields["method_config"]
+    fields["method_config"] = {key: value for key, value in options.items() if not key.startswith(SAVE)}
+    return {key: _ENCODER.encode(value) for key, value in fields.items()}
 
 
 def canonical_json(spec: RunSpec) -> str:

@@ -111,8 +111,7 @@ def measures(result: RunResult, byproducts: Byproducts | None = None) -> Measure
     order = [number[name] for name in names]
     made = Byproducts() if byproducts is None else byproducts
     bins = stacked_bins(result.targets) if made.bins is None else made.bins
-    parts = np.array([bins[key] for key in ("pixels", "confidence", "right")], dtype=np.float64)
-    ece = metrics.eces(np.moveaxis(parts, 0, -1))[order]
+    ece = metrics.eces(bins["pixels"], bins["confidence"], bins["right"])[order]
     iou = metrics.iou(stacked(result.targets) if made.matrices is None else made.matrices)[order]
     miou = metrics.mean_present(iou, SCORED[spec.classes])
     anomaly = {

@@ -112,8 +112,8 @@ def _all_series(frame: pd.DataFrame) -> list[Series]:
     means, deviations = numbers.mean().where(whole), numbers.std().where(whole)
     there = counts.gt(0).to_numpy()
     table = np.stack([means.to_numpy(), deviations.to_numpy()], axis=-1).tolist()
-    runs = frame.to_dict("list")  # looking up single cells of a frame takes most of the time
     shown = (*KEYS, "device", "latency_ms", "seen", "trained_on", "grid", "series", "seed")
+    runs = {key: frame[key].tolist() for key in shown}  # looking up single cells of a frame takes most of the time
     rows = []
     for place, members in enumerate(groups.indices.values()):
         mine = {key: [runs[key][n] for n in members] for key in shown}
