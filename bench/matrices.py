@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 IntArray = npt.NDArray[np.int64]
 
 _KEY = b'"confusion"'
+_ENDS = b",;"
+"""Between two matrices: JSON has no such sign outside of its strings."""
 _OPENS = re.compile(rb"\s*:\s*\[\s*(?=\[)")
 _ESCAPED_LETTER = re.compile(rb"\\u00[67]")
 _MOST = 10**18
@@ -57,19 +59,19 @@ def cut_out(text: bytes) -> CutOut | None:
     short = b"".join(pieces)
     if not found or (b"\\" in short and _ESCAPED_LETTER.search(short)):  # a key may be spelled with \u0063
         return None
-    matrices = _parse(b",".join(found), len(found))
+    matrices = _parse(_ENDS.join(found), len(found))
     return None if matrices is None else CutOut(short, matrices)
 
 
 def _parse(rows: bytes, count: int) -> IntArray | None:
-    """(count, classes, classes) of the text of their rows; None unless it is exactly that."""
+    """(count, classes, classes) of the text of their rows, joined by _ENDS; None unless it is exactly that."""
     between = rows.translate(None, _DIGITS)
     frame = between.translate(None, _SPACE)
     classes = frame.find(b"]")
     if frame != _frame(count, classes):
         return None
     try:
-        counts = np.fromstring(rows.translate(None, b"[]"), dtype=np.int64, sep=",")
+        counts = np.fromstring(rows.translate(None, b"[];"), dtype=np.int64, sep=",")
     except (ValueError, DeprecationWarning):  # where warnings are errors: see the size below
         return None
     # A number is as long as its text: none begins with 0, or is two with a space in between. Beyond 64 bits the largest
@@ -85,7 +87,7 @@ def _parse(rows: bytes, count: int) -> IntArray | None:
 def _frame(count: int, classes: int) -> bytes:
     """The brackets and commas of the rows of `count` matrices."""
     row = b"[" + b"," * (classes - 1) + b"]"
-    return b",".join([row] * (classes * count))
+    return _ENDS.join([b",".join([row] * classes)] * count)
 
 
 def _digits(counts: IntArray) -> int:

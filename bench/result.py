@@ -24,6 +24,7 @@ from bench.data.labels import CLASSES
 from bench.errors import DamagedFile, PrerequisiteError, what_is_wrong
 from bench.matrices import IntArray, Matrix, cut_out, stacked
 from bench.per_image import PerImage, check_contents, per_image_path, read_per_image
+from bench.reading import read_ahead
 from bench.spec import Frozen, Group, Positive, RunSpec, canonical_fields, spec_hash
 from bench.writing import encode, write_atomically
 
@@ -131,7 +132,7 @@ class RunResult(Frozen):
 
 
 def _stacked(targets: dict[str, TargetResult], context: Any) -> IntArray:
-    """`stacked`; as they were cut out of the text, if they were (that none was of something else, `read_result` sees)."""
+    """`stacked`; as they were cut out of the text, if they were: `read_result` sees to it that none is from elsewhere."""
     cut = context.matrices if isinstance(context, Byproducts) else None
     return stacked(targets) if cut is None or len(cut) != len(targets) else cut
 
@@ -237,6 +238,16 @@ def set_aside(path: Path) -> Path:
     return aside
 
 
+def _result_files(root: Path) -> list[Path]:
+    """Sorted; neither the regression gate's nor hidden ones."""
+    found = []
+    for path in sorted(root.rglob("*.json")):
+        inside = path.relative_to(root).parts
+        if inside[0] != BASELINES and not any(part.startswith(".") for part in inside):
+            found.append(path)
+    return found
+
+
 def load_all(root: Path, *, per_image: bool = False) -> Loaded:
     """Every result file below ``root``, and the files that cannot be trusted: `each_result`, all in memory."""
     results: list[RunResult] = []
@@ -258,10 +269,7 @@ def each_result(
     archive of single images' counts that is cut off or lacks a target; with `per_image` they must add up, too. Each
     result's are left in `byproducts`.
     """
-    for path in sorted(root.rglob("*.json")):
-        inside = path.relative_to(root).parts
-        if inside[0] == BASELINES or any(part.startswith(".") for part in inside):
-            continue
+    for path in read_ahead(_result_files(root)):
         try:
             result = read_result(path, byproducts)
             if path != result_path(result.spec, root, result.spec_hash):

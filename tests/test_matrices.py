@@ -51,6 +51,12 @@ def test_what_is_not_plain_is_left_to_the_parser(matrix) -> None:
     assert cut_out((text % matrix).encode()) is None
 
 
+@pytest.mark.parametrize("rows", [["[1,2]", "[3,4],[5,6],[7,8]"], ["[1,2],[3,4],[5,6]", "[7,8]"], ["[1,2];", "[3,4]"]])
+def test_no_row_goes_over_to_the_next_matrix(rows) -> None:
+    text = ",".join(f'"t{place}":{{"confusion":[{some}]}}' for place, some in enumerate(rows))
+    assert cut_out(f'{{"targets":{{{text}}}}}'.encode()) is None
+
+
 def test_a_file_is_read_as_its_text_says(saved) -> None:
     result, path = saved
     made = Byproducts()

@@ -8,7 +8,17 @@ import re
 import pytest
 from pydantic import ValidationError
 
-from bench.spec import HeadConfig, Recipe, RunSpec, Source, Target, canonical_json, series_hash, spec_hash
+from bench.spec import (
+    HeadConfig,
+    Recipe,
+    RunSpec,
+    Source,
+    Target,
+    canonical_fields,
+    canonical_json,
+    series_hash,
+    spec_hash,
+)
 
 GOLDEN_VERSION = 3
 GOLDEN_HASH = "dc1c6649ca82fa2f375d10505d279ed43b84d06a2cb038b7e508d35ef95e1da0"
@@ -54,6 +64,21 @@ def test_every_field_is_part_of_the_identity(make_spec, field: str) -> None:
 
 def test_equal_numbers_of_different_types_are_one_spec(make_spec) -> None:
     assert spec_hash(make_spec(recipe=Recipe(lr=1))) == spec_hash(make_spec(recipe=Recipe(lr=1.0)))
+
+
+def test_canonical_fields_of_repetitions_are_their_own(make_spec) -> None:
+    """What specs that differ in the seed have in common is made once: whoever changes his, changes no other's."""
+    one = canonical_fields(make_spec(seed=1))
+    one["method"] = one["seed"] = "changed"
+    assert canonical_fields(make_spec(seed=1)) | {"seed": "2"} == canonical_fields(make_spec(seed=2))
+    assert canonical_fields(make_spec(seed=2))["method"] == json.dumps(make_spec().method)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_what_is_no_json_is_refused_whatever_was_read_before(make_spec, value) -> None:
+    spec_hash(make_spec(method_config={"rank": None}))
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        spec_hash(make_spec(method_config={"rank": value}))
 
 
 def test_spec_is_immutable_and_closed(make_spec) -> None:
