@@ -132,7 +132,7 @@ class RunResult(Frozen):
 
 
 def _stacked(targets: dict[str, TargetResult], context: Any) -> IntArray:
-    """`stacked`; as they were cut out of the text, if they were: `read_result` sees to it that none is from elsewhere."""
+    """`stacked`; as they were cut out of the text, if they were: that none is from elsewhere, `read_result` sees."""
     cut = context.matrices if isinstance(context, Byproducts) else None
     return stacked(targets) if cut is None or len(cut) != len(targets) else cut
 

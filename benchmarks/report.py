@@ -5,6 +5,7 @@ times the command in a process of its own. Each has the counts of one of the rep
 large as real ones (24 targets of 19 classes, 100 points of a training curve, 65 kB), and so is what has to be checked;
 with `--per-image` each has that run's counts of single images beside it (100 kB more), and what rests on them is made
 too: the ranks, by 10,000 draws of the bootstrap for each pair of a table's first 20 rows. `--html` writes the page.
+`--cold` has the system forget the files before each repeat, so that they come from the disk.
 """
 
 from __future__ import annotations
@@ -62,6 +63,15 @@ def _once(source: Path, root: Path) -> Path:
     return copy
 
 
+def forget(root: Path) -> None:
+    """Have the system drop what it keeps of the files below `root` in memory. Linux."""
+    for path in root.rglob("*.*"):
+        if path.is_file():
+            with path.open("rb") as stream:
+                os.fsync(stream.fileno())  # only what is on the disk can be dropped
+                os.posix_fadvise(stream.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+
 class Seconds(NamedTuple):
     """Of one run of the command."""
 
@@ -86,13 +96,18 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--per-image", action="store_true")
     parser.add_argument("--html", action="store_true", help="with the page")
+    parser.add_argument("--cold", action="store_true", help="files from the disk, not from memory (Linux)")
     given = parser.parse_args()
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[-1:])
     with tempfile.TemporaryDirectory() as folder:
         make(Path(folder), given.files, given.per_image)
         options = ["--html", f"{folder}/.site"] if given.html else []
-        taken = [seconds(Path(folder), *options) for _ in range(given.repeats)]
+        taken = []
+        for _ in range(given.repeats):
+            if given.cold:
+                forget(Path(folder))
+            taken.append(seconds(Path(folder), *options))
     wall, processor = (sorted(each) for each in zip(*taken, strict=True))
     print(f"{given.files} result files on one core: {wall[0]:.1f} s at best, {wall[-1]:.1f} s at worst")
     print(f"of the processor: {processor[0]:.1f} s at best, {processor[-1]:.1f} s at worst")
