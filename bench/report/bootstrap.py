@@ -75,7 +75,7 @@ class Difference(NamedTuple):
     value: float
     low: float
     high: float
-    """Ends of the 95% interval; -100 and 100 where there is but one image."""
+    """Ends of the 95% interval; -100 and 100 where there is but one image, or none with labels."""
     p: float
     """Two-sided: twice the share of draws on the other side of 0, (1 + k) / (1 + draws) each."""
 
@@ -131,11 +131,15 @@ def draw(
 
 
 def difference(first: Drawn, second: Drawn) -> Difference:
-    """How far the first row of a `draw` is ahead of the second of the same one."""
-    value = first.mean - second.mean
-    if first.freedom < 1:
+    """How far the first row of a `draw` is ahead of the second of the same one.
+
+    Draws whose images have no labelled pixel of the scored classes say nothing, and are left out.
+    """
+    value, apart = first.mean - second.mean, first.draws - second.draws
+    apart = apart[~np.isnan(apart)]
+    draws = len(apart)
+    if first.freedom < 1 or not draws:
         return Difference(value, -100.0, 100.0, 1.0)
-    draws, apart = len(first.draws), first.draws - second.draws
     wider = np.sqrt(first.images / _generator(0, "images").chisquare(first.freedom, draws))
     apart = value + (apart - apart.mean()) * wider
     if first.trainings:

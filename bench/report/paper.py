@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from bench.report import reported, topics
@@ -247,8 +247,7 @@ def _best(section: _Section, columns: Sequence[str], keys: int) -> frozenset[tup
     for column, name in enumerate(columns, start=keys):
         means = {place: row.stats[name].mean for place, row in enumerate(section.rows) if name in row.stats}
         shown = {place: round(mean, 1) for place, mean in means.items() if not math.isnan(mean)}
-        swept = (_swept(section.rows[place], name) for place in shown) if name.startswith("corruption") else ()
-        if len(shown) < 2 or len(set(swept)) > 1:
+        if len(shown) < 2 or len({_basis(section.rows[place], name) for place in shown}) > 1:
             continue
         best = min(shown.values()) if _less(name) else max(shown.values())
         there = {place for place, value in shown.items() if value == best}
@@ -259,12 +258,13 @@ def _best(section: _Section, columns: Sequence[str], keys: int) -> frozenset[tup
     return frozenset(found)
 
 
-def _swept(row: Series, name: str) -> frozenset[tuple[str, int]]:
-    """The corruptions that a figure is of: over others a mean is not comparable."""
+def _basis(row: Series, name: str) -> Hashable:
+    """The corruptions, or the targets and images, that a figure is of: over others a mean is not comparable."""
     if name.startswith(CORRUPTION) and name != CLEAN:
         corruption = name.removeprefix(CORRUPTION)
         return frozenset((corruption, severity) for severity in row.grid.get(corruption, ()))
-    return pairs(row.grid) if name.startswith("corruption_") else frozenset()
+    of = {str(group): images for group, images in row.scored_on.items()}.get(name.partition("_")[0])
+    return (of, pairs(row.grid)) if name.startswith("corruption_") else of
 
 
 def _less(name: str) -> bool:

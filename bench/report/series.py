@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,14 +12,17 @@ import numpy as np
 import pandas as pd
 
 from bench.cost.figures import COLUMNS
-from bench.report.corruptions import FIGURES, Grid, mean_grid, pairs
-from bench.report.frame import RANKED_GROUPS, to_frame
+from bench.report.corruptions import FIGURES, Grid, mean_grid
+from bench.report.frame import RANKED_GROUPS, ScoredOn, to_frame
 from bench.report.scored import Scored
 from bench.report.scores import SUMMARY
 from bench.result import RunResult
+from bench.spec import Group
 
 RANKED_BY = tuple(f"{group}_mean" for group in RANKED_GROUPS)
 """The first that a protocol has."""
+GROUPS: dict[str, Group] = dict(zip(RANKED_BY, RANKED_GROUPS, strict=True))
+"""What rows are ranked by -> the group of targets that it is the mean of."""
 RELATIVE = "corruption_error_relative_to_"
 """Prefix of the figure that names the method it is relative to."""
 KEYS = ("protocol", "track", "backbone", "method", "variant", "weights")
@@ -52,6 +55,8 @@ class Series(NamedTuple):
     """Whether the source's score is one on images that are trained on."""
     grid: Grid
     """Of its corruptions."""
+    scored_on: Mapping[Group, ScoredOn] = {}
+    """What the means of its groups are of."""
     series: str = ""
     """Digest of the spec without its seed, and of the images."""
     members: tuple[int, ...] = ()
@@ -65,14 +70,8 @@ def series(results: Iterable[RunResult | Scored], root: Path | None = None) -> l
         return []
     rows = _all_series(frame)
     keys = ranked_by(rows)
-    usual = _usual_sweeps(rows)
-
-    def rank(row: Series) -> tuple[str, str, bool, float, str]:
-        place = place_of(row)
-        other = keys[place] == "corruption_mean" and pairs(row.grid) != usual[place]
-        return _rank(row, keys[place], other)
-
-    return sorted(rows, key=rank)
+    others = unlike(rows)
+    return sorted(rows, key=lambda row: _rank(row, keys[place_of(row)], row.series in others))
 
 
 def ranked_by(rows: Sequence[Series]) -> dict[Place, str]:
@@ -89,12 +88,22 @@ def place_of(row: Series) -> Place:
     return row.keys["protocol"], row.keys["track"]
 
 
-def _usual_sweeps(rows: Sequence[Series]) -> dict[tuple[str, str], frozenset[tuple[str, int]]]:
-    """Of each protocol and track, the corruptions that most rows have; of equals, the larger set."""
-    counts: dict[tuple[str, str], Counter[frozenset[tuple[str, int]]]] = {}
+def unlike(rows: Sequence[Series]) -> frozenset[str]:
+    """Of which `series` the mean that ranks a table is of other targets, or of other images, than that of most rows.
+
+    Of equally many the larger set counts as usual. Such rows stand below the rest.
+    """
+    keys = ranked_by(rows)
+    tables: dict[Place, list[tuple[str, ScoredOn | None]]] = {}
     for row in rows:
-        counts.setdefault((row.keys["protocol"], row.keys["track"]), Counter())[pairs(row.grid)] += 1
-    return {place: max(found, key=lambda swept: (found[swept], len(swept))) for place, found in counts.items()}
+        of = row.scored_on.get(GROUPS[keys[place_of(row)]])
+        tables.setdefault(place_of(row), []).append((row.series, of))
+    found: set[str] = set()
+    for table in tables.values():
+        counts = Counter(of for _, of in table)
+        usual = max(counts, key=lambda of: (counts[of], len(of.images) if of else 0))
+        found |= {series for series, of in table if of != usual}
+    return frozenset(found)
 
 
 def _has(row: Series) -> list[str]:
@@ -112,7 +121,7 @@ def _all_series(frame: pd.DataFrame) -> list[Series]:
     means, deviations = numbers.mean().where(whole), numbers.std().where(whole)
     there = counts.gt(0).to_numpy()
     table = np.stack([means.to_numpy(), deviations.to_numpy()], axis=-1).tolist()
-    shown = (*KEYS, "device", "latency_ms", "seen", "trained_on", "grid", "series", "seed")
+    shown = (*KEYS, "device", "latency_ms", "seen", "trained_on", "grid", "scored_on", "series", "seed")
     runs = {key: frame[key].tolist() for key in shown}  # looking up single cells of a frame takes most of the time
     rows = []
     for place, members in enumerate(groups.indices.values()):
@@ -130,6 +139,7 @@ def _all_series(frame: pd.DataFrame) -> list[Series]:
                 seen=str(mine["seen"][0]),
                 trained_on=bool(mine["trained_on"][0]),
                 grid=mean_grid(mine["grid"]),
+                scored_on=mine["scored_on"][0],
                 series=str(mine["series"][0]),
                 members=tuple(mine["seed"]),
             )
@@ -143,7 +153,7 @@ def _mean_of_known(values: Sequence[float]) -> float:
 
 
 def _rank(row: Series, key: str, other: bool) -> tuple[str, str, bool, float, str]:
-    """`other`: a row whose mean is over other corruptions than the rest's; it stands below."""
+    """`other`: a row whose mean is over other targets or images than the rest's; it stands below."""
     unseen = row.stats.get(key, Stat(math.nan, math.nan)).mean
     names = "/".join(row.keys[key] for key in KEYS[2:])
     return row.keys["protocol"], row.keys["track"], other, math.inf if math.isnan(unseen) else -round(unseen, 6), names

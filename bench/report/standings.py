@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import combinations
 from typing import NamedTuple
 
@@ -10,14 +10,12 @@ from bench.per_image import per_image_path, read_per_image
 from bench.report.bootstrap import ALPHA, Difference, Run, difference, draw, holm, image_counts, same_labels
 from bench.report.scored import Scored
 from bench.report.scores import SCORED
-from bench.report.series import RANKED_BY, Place, Series, place_of, ranked_by
+from bench.report.series import GROUPS, Place, Series, place_of, ranked_by, unlike
 from bench.report.single import backbone_title
 from bench.result import read_result
 
 TESTED = 20
 """Rows of a protocol and track, from the top, that are compared: of more, Holm's 190 comparisons leave nothing."""
-GROUPS = {key: key.removesuffix("_mean") for key in RANKED_BY}
-"""What rows are ranked by -> the group of targets that it is the mean of."""
 
 
 class Tie(NamedTuple):
@@ -56,9 +54,9 @@ def standings(rows: Sequence[Series], scored: Sequence[Scored]) -> dict[Place, S
     tables: dict[Place, list[Series]] = {}
     for row in rows:
         tables.setdefault(place_of(row), []).append(row)
-    keys = ranked_by(rows)
+    keys, others = ranked_by(rows), unlike(rows)
     return {
-        place: _standing(table, [runs.get(row.series, []) for row in table], keys[place])
+        place: _standing(table, [runs.get(row.series, []) for row in table], keys[place], others)
         for place, table in tables.items()
     }
 
@@ -75,8 +73,16 @@ def load_runs(runs: Sequence[Scored], targets: Sequence[str]) -> list[Run]:
     return found
 
 
-def _standing(table: Sequence[Series], runs: Sequence[Sequence[Scored]], key: str) -> Standing:
-    places = list(_comparable(table, runs, key))
+def _standing(table: Sequence[Series], runs: Sequence[Sequence[Scored]], key: str, others: Collection[str]) -> Standing:
+    """`others` are the series of rows whose mean is not of what the rest's is of.
+
+    Whether images have the same labels is seen when their counts are read.
+    """
+    places = [
+        place
+        for place, (row, mine) in enumerate(zip(table[:TESTED], runs, strict=False))
+        if key in row.stats and row.series not in others and mine and all(map(_has_counts, mine))
+    ]
     found: list[Tie] = []
     ahead: dict[int, int] = dict.fromkeys(range(len(table)), 0)
     loaded: dict[int, list[Run]] = {}
@@ -102,21 +108,6 @@ def _standing(table: Sequence[Series], runs: Sequence[Sequence[Scored]], key: st
     above = {place: sum(other < place for other in untested) for place in range(len(table))}
     ranks = {place: 1 + (ahead[place] + above[place] if place in tested else place) for place in range(len(table))}
     return Standing(ranks, tested, tuple(found), len(pairs))
-
-
-def _comparable(table: Sequence[Series], runs: Sequence[Sequence[Scored]], key: str) -> Iterator[int]:
-    """Places of the rows at the top that were scored on the same images as the first of them, and have the counts.
-
-    Whether on the same labels is seen when these are read.
-    """
-    first: Mapping[str, object] | None = None
-    for place, (row, mine) in enumerate(zip(table[:TESTED], runs, strict=False)):
-        if key not in row.stats or not mine or not all(_has_counts(run) for run in mine):
-            continue
-        lists = {t.name: mine[0].images.get(t.name) for t in mine[0].spec.targets if t.group == GROUPS[key]}
-        first = lists if first is None else first
-        if lists == first:
-            yield place
 
 
 def _has_counts(run: Scored) -> bool:

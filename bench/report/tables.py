@@ -16,7 +16,7 @@ from bench.report.frame import TARGET, targets_of
 from bench.report.missing import Missing, missing
 from bench.report.scored import Scored, score_all
 from bench.report.scores import SUMMARY
-from bench.report.series import KEYS, RELATIVE, Place, Series, Stat, place_of
+from bench.report.series import KEYS, RELATIVE, Place, Series, Stat, place_of, unlike
 from bench.report.standings import Standing, named, rank_cells, ranks_and_ties
 from bench.result import RunResult
 
@@ -97,6 +97,9 @@ def _notes(rows: Sequence[Series], standing: Standing | None, lacks: Missing) ->
         more = len(standing.ties) - SHOWN_TIES
         ties += [f"and {more} more"] if more > 0 else []
         lines.append(f"Ties (difference, its 95% interval before adjusting): {'; '.join(ties)}.")
+    others = unlike(rows)
+    if names := [named(row) for row in rows if row.series in others]:
+        lines.append(f"Of other targets or images than most rows, so not compared, and below them: {'; '.join(names)}.")
     if (more := len(lacks.pairs) - SHOWN_MISSING) > 0:
         lines.append(f"Not shown: {more} more pairs of method and backbone without a result.")
     return "".join(f"\n{line}\n" for line in lines)
