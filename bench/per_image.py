@@ -39,7 +39,7 @@ def read_per_image(path: Path, result: RunResult, only: Iterable[str] | None = N
     names = list(result.targets) if only is None else list(only)
     try:
         with np.load(source, allow_pickle=False) as archive:
-            arrays = {name: np.asarray(archive[name], dtype=np.int32) for name in names}
+            arrays = {name: _counts(archive[name]) for name in names}
     except Exception as error:  # numpy and zipfile raise half a dozen kinds for a broken archive
         raise DamagedFile(source, f"{type(error).__name__}: {error}") from error
     for name, counts in arrays.items():
@@ -50,6 +50,18 @@ def read_per_image(path: Path, result: RunResult, only: Iterable[str] | None = N
         if not np.array_equal(counts.sum(axis=0, dtype=np.int64), target.confusion):
             raise Mismatch(source, path, f"{name!r} does not add up to its matrix")
     return arrays
+
+
+def _counts(array: npt.NDArray[Any]) -> Counts:
+    if array.dtype.kind not in "iu":
+        raise ValueError(f"counts are whole numbers, not {array.dtype}")
+    return np.asarray(array, dtype=np.int32)
+
+
+def names_in(path: Path) -> list[str]:
+    """What the archive beside ``path`` has arrays of."""
+    with zipfile.ZipFile(per_image_path(path)) as archive:
+        return [name.removesuffix(".npy") for name in archive.namelist()]
 
 
 def check_contents(path: Path, result: RunResult) -> None:

@@ -161,7 +161,7 @@ def test_rows_that_were_not_compared_stand_in_brackets(add, tmp_path) -> None:
     add(40, method="last")
     board = leaderboard(read_scored(tmp_path).scored)
     cells = table(markdown(board.rows, board.scored, None, board.standings))[2:]
-    assert [(row[1], row[0]) for row in cells] == [("first", "1"), ("bare", "(2)"), ("others", "(3)"), ("last", "4")]
+    assert [(row[1], row[0]) for row in cells] == [("first", "1"), ("bare", "(2)"), ("last", "3"), ("others", "(4)")]
 
 
 def test_damaged_counts_are_named_and_their_run_is_left_out(add, capsys, tmp_path) -> None:

@@ -16,6 +16,7 @@ from rich.console import Console
 
 from bench import metrics
 from bench.cli import main
+from bench.cost.figures import COLUMNS, OF_A_DEVICE
 from bench.report.board import write_leaderboard
 from bench.report.scores import SUMMARY, scores
 from bench.report.series import series
@@ -155,6 +156,12 @@ def test_latency_is_not_averaged_over_devices(make_result) -> None:
     header, _, cells = table(markdown(series(results), results))[:3]
     assert cells[header.index("latency, ms")] == "3.0; 2.0"
     assert cells[header.index("measured on")] == "big gpu; toy cpu"
+    (row,) = series(results)
+    assert row.stats.keys() & set(COLUMNS) == {
+        *(f"{name}_params" for name in ("trainable", "total", "backbone", "head", "adapter")),
+        "gflops",
+    }
+    assert series(results[:1])[0].stats.keys() & OF_A_DEVICE == {"latency_ms", "latency_p95_ms"}
 
 
 def test_unfinished_runs_are_left_out_and_counted(make_result) -> None:

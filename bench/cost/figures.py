@@ -196,3 +196,5 @@ COLUMNS = {
     "peak_memory_mb": "peak memory of tensors, MB",
 }
 """Names of the figures in tables, and their titles."""
+OF_A_DEVICE = frozenset(name for name in COLUMNS if name != "gflops" and not name.endswith("_params"))
+"""What depends on the machine: never averaged over several."""

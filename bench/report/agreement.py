@@ -40,14 +40,19 @@ class Agreement:
 
     def __init__(self) -> None:
         self._claims: dict[tuple[Hashable, ...], dict[Hashable, list[Claim]]] = {}
+        self._scored: dict[str, list[Path]] = {}
 
     def add(self, result: RunResult, path: Path, counts: PerImage | None) -> None:
         """Take the claims of a result; `counts` are those of its single images, if it has them."""
         for claim in (*_of_images(result, path, counts), *_of_cost(result, path)):
             self._claims.setdefault(claim.about, {}).setdefault(claim.value, []).append(claim)
+        if result.targets:
+            self._scored.setdefault(_predictions(result), []).append(path)
 
     def problems(self) -> Iterator[str]:
-        """A line for each claim that differs from what most others say."""
+        """A line for each claim that differs from what most others say, and for each run that is there twice."""
+        for original, *copies in self._scored.values():
+            yield from (f"{copy}: all its counts are those of {original}: one run under two names" for copy in copies)
         for claims in self._claims.values():
             usual = max(claims, key=lambda value: len(claims[value]))
             right = claims[usual]
@@ -63,6 +68,15 @@ def _alike(one: Hashable, other: Hashable) -> bool:
     if isinstance(one, float) and isinstance(other, float):
         return math.isclose(one, other, rel_tol=ALIKE)
     return one == other
+
+
+def _predictions(result: RunResult) -> str:
+    """A digest of the counts of all targets: no two trainings give the same."""
+    digest = hashlib.sha256()
+    for name in sorted(result.targets):
+        digest.update(f"{name} {result.targets[name].reliability.nll_sum!r}".encode())
+        digest.update(np.ascontiguousarray(result.targets[name].confusion).tobytes())
+    return digest.hexdigest()
 
 
 def _of_images(result: RunResult, path: Path, counts: PerImage | None) -> Iterator[Claim]:

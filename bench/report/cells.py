@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -28,6 +29,11 @@ def titles(row: Series) -> tuple[str, str]:
     """Method and backbone, as tables name them."""
     variant = f" ({row.keys['variant']})" if row.keys["variant"] else ""
     return row.keys["method"] + variant, backbone_title(row.keys["backbone"], row.keys["weights"])
+
+
+def escaped(text: str) -> str:
+    """A name as Markdown shows it: what would be markup, as letters."""
+    return re.sub(r"([\\`*\[<])", r"\\\1", text)
 
 
 def score(stat: Stat | None) -> str:

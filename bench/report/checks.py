@@ -78,11 +78,14 @@ def _images(result: RunResult, target: Target, found: TargetResult) -> Iterator[
     """What its card says of the data set: how many images, and, of the embedded world, which."""
     card = cards.load_card(target.dataset)
     count = card.count if isinstance(card, cards.FilesCard) else card.images
+    listed = len(cards.excluded(card)) if isinstance(card, cards.FilesCard) else 0
+    if found.left_out != listed:
+        yield f"says that {found.left_out} images are left out; the list of {target.dataset} has {listed}"
     if count is not None:
-        there = count - found.left_out
+        there = count - listed
         wanted = there if target.images is None else min(target.images, there)
         if found.images != wanted:
-            yield f"has {found.images} images, not {wanted} ({found.left_out} are left out)"
+            yield f"has {found.images} images, not {wanted}"
     wanted_list = _list_hash(target.dataset, found.images, result.spec.data.get(target.dataset))
     if wanted_list not in (None, found.file_list_hash):
         yield f"has another list than that of the first {found.images} images of {target.dataset}"

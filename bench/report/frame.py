@@ -187,5 +187,5 @@ def _flatten(value: Any, prefix: str = "") -> dict[str, Any]:
 
 
 def _short(value: Any) -> str:
-    text = str(value).replace(", ", " ")
+    text = " ".join(str(value).replace(", ", " ").split())  # of several lines, one
     return text if len(text) <= 24 else text[:21] + "..."

@@ -38,7 +38,6 @@ COSTS = {
 }
 """Figures of the cost and their headings; the last two of files of schema 2."""
 TRAINABLE = COSTS["trainable_params"]
-WHATEVER_DEVICE = ("trainable_params", "total_params", "gflops")
 BY = "reported by"
 RANKS = (
     "Rank: 1 + the number of rows that are significantly ahead (paired bootstrap, Holm); = marks rows that tie with "
@@ -235,7 +234,7 @@ def _amount(row: Series, name: str) -> str:
     """A figure of the cost; times and memory of several devices are not averaged."""
     if name == "latency_ms":
         return "; ".join(plain(row.latency[device]) for device in sorted(row.latency))
-    if name not in row.stats or (len(row.devices) > 1 and name not in WHATEVER_DEVICE):
+    if name not in row.stats:
         return NOTHING
     mean = row.stats[name].mean
     return f"{mean / 1e6:.2f}" if name.endswith("_params") and not math.isnan(mean) else plain(mean)

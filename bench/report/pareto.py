@@ -164,9 +164,10 @@ def panel(
 
 
 def move_apart(drawn: Figure, panels: Iterable[tuple[Axes, Sequence[ErrorbarContainer]]]) -> None:
-    """Points of a panel that would cover each other stand side by side, a line from where they belong to each.
+    """Symbols of a panel that would cover each other stand side by side, each at the end of a line from its place.
 
-    Call it last: whether they do is seen in the picture as it is laid out.
+    At the place itself is a dot, with the error bars: these never move. Call it last: whether symbols cover each other
+    is seen in the picture as it is laid out.
     """
     drawn.draw_without_rendering()
     unit = drawn.dpi / 72
@@ -182,9 +183,10 @@ def move_apart(drawn: Figure, panels: Iterable[tuple[Axes, Sequence[ErrorbarCont
             taken.append((x + aside, y))
             if aside:
                 moved = axes.transData + ScaledTranslation(aside / 72, 0, drawn.dpi_scale_trans)
-                for artist in point.get_children():
-                    artist.set_transform(moved)
-                line = {"arrowstyle": "-", "linewidth": 0.5, "color": GREY, "shrinkA": 0, "shrinkB": 0}
+                symbol = point.lines[0]
+                symbol.set_transform(moved)
+                axes.plot(at[0], at[1], "o", markersize=2.4, color=symbol.get_color(), zorder=4)
+                line = {"arrowstyle": "-", "linewidth": 0.8, "color": symbol.get_color(), "shrinkA": 0, "shrinkB": 0}
                 axes.annotate("", (at[0], at[1]), (aside, 0), textcoords="offset points", arrowprops=line, zorder=2)
 
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from bench.cost.figures import COLUMNS
+from bench.cost.figures import COLUMNS, OF_A_DEVICE
 from bench.report.corruptions import FIGURES, Grid, mean_grid
 from bench.report.frame import RANKED_GROUPS, ScoredOn, to_frame
 from bench.report.scored import Scored
@@ -46,6 +46,7 @@ class Series(NamedTuple):
     """protocol, track, backbone, method, variant, weights."""
     seeds: int
     stats: dict[str, Stat]
+    """Without times and memory where its runs are of several devices."""
     devices: tuple[str, ...]
     latency: dict[str, float]
     """Device -> mean latency in ms: never averaged over devices."""
@@ -129,11 +130,14 @@ def _all_series(frame: pd.DataFrame) -> list[Series]:
         latency: dict[str, list[float]] = {}
         for device, value in zip(mine["device"], mine["latency_ms"], strict=True):
             latency.setdefault(str(device), []).append(math.nan if value is None else float(value))
+        lost = OF_A_DEVICE if len(latency) > 1 else ()
         rows.append(
             Series(
                 keys={key: str(mine[key][0]) for key in KEYS},
                 seeds=len(members),
-                stats={name: Stat(*table[place][n]) for n, name in enumerate(names) if there[place, n]},
+                stats={
+                    name: Stat(*table[place][n]) for n, name in enumerate(names) if there[place, n] and name not in lost
+                },
                 devices=tuple(sorted(latency)),
                 latency={device: _mean_of_known(latency[device]) for device in sorted(latency)},
                 seen=str(mine["seen"][0]),

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from bench.cost.figures import COLUMNS
 from bench.report import reported, topics
-from bench.report.cells import MISSING, line, millions, plain, points, score, titles
+from bench.report.cells import MISSING, escaped, line, millions, plain, points, score, titles
 from bench.report.corruptions import FIGURES
 from bench.report.frame import TARGET, targets_of
 from bench.report.missing import Missing, missing
@@ -90,7 +90,7 @@ def _notes(rows: Sequence[Series], standing: Standing | None, lacks: Missing) ->
     lines = []
     if standing is not None and standing.ties:
         ties = [
-            f"{named(rows[tie.ahead])} = {named(rows[tie.behind])} ({points(tie.difference.value)}, "
+            f"{escaped(named(rows[tie.ahead]))} = {escaped(named(rows[tie.behind]))} ({points(tie.difference.value)}, "
             f"{points(tie.difference.low)} to {points(tie.difference.high)})"
             for tie in standing.ties[:SHOWN_TIES]
         ]
@@ -98,7 +98,7 @@ def _notes(rows: Sequence[Series], standing: Standing | None, lacks: Missing) ->
         ties += [f"and {more} more"] if more > 0 else []
         lines.append(f"Ties (difference, its 95% interval before adjusting): {'; '.join(ties)}.")
     others = unlike(rows)
-    if names := [named(row) for row in rows if row.series in others]:
+    if names := [escaped(named(row)) for row in rows if row.series in others]:
         lines.append(f"Of other targets or images than most rows, so not compared, and below them: {'; '.join(names)}.")
     if (more := len(lacks.pairs) - SHOWN_MISSING) > 0:
         lines.append(f"Not shown: {more} more pairs of method and backbone without a result.")
@@ -171,7 +171,7 @@ def comma_separated(
 def _cells(row: Series, columns: Sequence[str], lacks: Missing) -> list[str]:
     devices, absent = sorted(row.latency), lacks.seeds[row.series]
     return [
-        *titles(row),
+        *map(escaped, titles(row)),
         *(
             score(row.stats.get(name)) + (" (trained on)" if row.trained_on and name == "source" else "")
             for name in columns

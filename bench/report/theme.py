@@ -137,6 +137,7 @@ def _rc() -> dict[Any, Any]:
         "savefig.dpi": DPI,
         "figure.constrained_layout.h_pad": 0.03,
         "figure.constrained_layout.w_pad": 0.03,
+        "text.parse_math": False,  # a dollar in a name is no formula
         "svg.hashsalt": "dgss-bench",
         "pdf.fonttype": 42,  # fonts of type 3 are turned away by submission systems
     }

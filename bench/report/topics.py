@@ -8,7 +8,7 @@ from typing import NamedTuple
 from bench.data.labels import CLASSES
 from bench.protocols.corruptions import KNOWN
 from bench.report import reported
-from bench.report.cells import Table, line, score, titles
+from bench.report.cells import Table, escaped, line, score, titles
 from bench.report.corruptions import Grid
 from bench.report.frame import CLASS, CLEAN, CORRUPTION
 from bench.report.series import Series, place_of, ranked_by
@@ -75,7 +75,8 @@ def section(topic: Topic | None) -> str:
         return ""
     made = table(topic)
     rule = ["---:" if align == "r" else "---" for align in made.align]
-    return f"\n{made.title}:\n\n" + "\n".join(line(row) for row in (made.header, rule, *made.rows)) + "\n"
+    lines = [made.header, rule, *([*map(escaped, row[:2]), *row[2:]] for row in made.rows)]
+    return f"\n{made.title}:\n\n" + "\n".join(map(line, lines)) + "\n"
 
 
 def _severities(grid: Grid) -> str:

@@ -33,8 +33,6 @@ MORE_IS_BETTER = {"images_per_s", "best_images_per_s", "best_batch"}
 """Costs of which more is better."""
 LESS_IS_BETTER = ("ece", "fpr95", "drop", RELATIVE, *(set(COLUMNS) - MORE_IS_BETTER))
 """Parts of the names of columns where the smaller figure is the better one."""
-OF_A_DEVICE = {name for name in COLUMNS if name.endswith(("_ms", "_per_s", "_per_image"))} | {"best_batch"}
-"""Costs that depend on the machine."""
 
 
 def measured(board: Board, lacks: Mapping[Place, Missing], known: Known) -> list[Row]:
@@ -56,8 +54,6 @@ def measured(board: Board, lacks: Mapping[Place, Missing], known: Known) -> list
 def _measured(row: Series, runs: Sequence[Scored], known: Known) -> Row:
     answers = answers_of(runs[0].spec, known)
     figures = {name: stat for name, stat in row.stats.items() if _shown(name)} | sweeps.measured(row)
-    if len(row.latency) > 1:  # of several devices there is no mean
-        figures = {name: stat for name, stat in figures.items() if name not in OF_A_DEVICE}
     return {
         "id": id_of(row),
         "origin": "measured",
