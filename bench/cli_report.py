@@ -47,6 +47,8 @@ def report(
     require_root(results)
     chosen = bool(protocol) or reported or reference is not None
     into = _into(results, out, chosen)
+    if html is not None and out is not None and html.resolve() == out.resolve():
+        raise UserError(f"--html and --out are both {out}: leave --out out, the page has these files beside it")
     if html is not None:
         from bench.report.page.write import require_ours, write_page
 

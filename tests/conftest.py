@@ -223,7 +223,7 @@ def make_result(make_spec: SpecFactory) -> ResultFactory:
                 "provenance": Provenance(
                     commit=None,
                     dirty=None,
-                    packages={"numpy": "2.0"},
+                    packages={"numpy": "2.0", "torch": "2.9"},
                     python="3.11.0",
                     platform="Toy",
                     device="cpu",

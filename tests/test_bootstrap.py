@@ -153,6 +153,21 @@ def test_equal_rows_tie_and_p_never_passes_1() -> None:
     assert difference(same[0], same[1]) == (0.0, 0.0, 0.0, 1.0)
 
 
+def test_draws_without_labels_say_nothing() -> None:
+    """A mIoU that is not a number is on neither side of 0: it must make no difference significant."""
+    rng = np.random.default_rng(0)
+    counts = [confusions(rng, 4, right) for right in (20, 120)]
+    for each in counts:
+        each[1:] = 0
+    one, other = draw([[run({"a": each})] for each in counts], ["a"])
+    assert np.isnan(one.draws).mean() == pytest.approx(0.75**4, abs=0.02)
+    for found in (difference(one, other), difference(one, one)):
+        assert found.low <= found.value <= found.high
+    assert difference(one, one).p == 1
+    none = one._replace(draws=np.full(10_000, np.nan))
+    assert difference(none, other)[1:] == (-100, 100, 1)
+
+
 def test_one_image_tells_nothing() -> None:
     rng = np.random.default_rng(13)
     first, second = draw([[run({"a": confusions(rng, 1, right)})] for right in (90, 10)], ["a"], draws=200)

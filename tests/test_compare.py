@@ -12,11 +12,15 @@ import pytest
 
 from bench.cli import main
 from bench.errors import UserError
+from bench.per_image import per_image_path
 from bench.report.board import leaderboard
 from bench.report.compare import compare
+from bench.report.latex import latex
+from bench.report.paper import paper_tables
 from bench.report.scored import read_scored, score
 from bench.report.tables import comma_separated, markdown
 from bench.result import RunResult, read_result, result_path, write_result
+from bench.spec import RunSpec, spec_hash
 
 IMAGES = 30
 
@@ -115,6 +119,8 @@ def test_what_cannot_be_compared_is_said_in_one_line(add, capsys, tmp_path) -> N
     one = add(10)
     assert "no result file begins with 'nothing'" in refused(capsys, one, "nothing", "--results", tmp_path)
     assert "are the same run" in refused(capsys, one, one)
+    (tmp_path / "none").mkdir()
+    assert "below" in refused(capsys, one, add(10, method="else"), "--seeds", "--results", tmp_path / "none")
     assert "are seeds of the same" in refused(capsys, one, add(10, seed=1), "--seeds", "--results", tmp_path)
     other = add(10, protocol="elsewhere", lists="2" * 16)
     assert "image by image (toyland, track native; elsewhere, track native)" in refused(capsys, one, other)
@@ -162,6 +168,41 @@ def test_rows_that_were_not_compared_stand_in_brackets(add, tmp_path) -> None:
     board = leaderboard(read_scored(tmp_path).scored)
     cells = table(markdown(board.rows, board.scored, None, board.standings))[2:]
     assert [(row[1], row[0]) for row in cells] == [("first", "1"), ("bare", "(2)"), ("last", "3"), ("others", "(4)")]
+
+
+def fewer(path: Path, name: str, **changes: Any) -> None:
+    """A copy of a run whose specification has other fields, under another method's name."""
+    document = json.loads(path.read_text())
+    document["spec"] |= {"method": name} | changes
+    kept = [target["name"] for target in document["spec"]["targets"]]
+    document["targets"] = {key: target for key, target in document["targets"].items() if key in kept}
+    document["spec_hash"] = spec_hash(RunSpec.model_validate(document["spec"]))
+    result = RunResult.model_validate(document)
+    arrays = dict(np.load(per_image_path(path)))
+    write_result(result, result_path(result.spec, path.parents[3]), {key: arrays[key] for key in result.targets})
+
+
+def test_a_mean_of_other_targets_stands_below_and_takes_no_rank(add, tmp_path) -> None:
+    for wrong, method in ((20, "first"), (30, "second")):
+        path = add(wrong, method=method)
+    add(10, method="small", lists="1" * 16)
+    targets = json.loads(path.read_text())["spec"]["targets"]
+    fewer(add(1, method="whole"), "easy", targets=[target for target in targets if target["name"] != "west"])
+    fewer(add(2, method="other"), "synthia", classes="cityscapes-19")
+    board = leaderboard(read_scored(tmp_path).scored)
+    ranks = {cells[1]: cells[0] for cells in table(markdown(board.rows, board.scored, None, board.standings))[2:]}
+    assert list(ranks.items())[-2:] == [("easy", "(6)"), ("small", "(7)")]
+    assert [ranks[name] for name in ("whole", "first", "second")] == ["1", "4", "5"]
+    (line,) = [
+        line
+        for line in markdown(board.rows, board.scored, None, board.standings).splitlines()
+        if line.startswith("Of other targets or images")
+    ]
+    assert line.endswith("below them: easy on vit-toy; small on vit-toy.")
+    tex = latex(paper_tables(board.rows, board.standings, board.scored))
+    (row,) = [line for line in tex.splitlines() if "easy" in line and line.count("&") > 8][:1]
+    means = [cell.strip() for cell in row.split("&")]
+    assert not any("textbf" in cell for cell in means[4:5]), "the unseen mean of fewer targets is not the best"
 
 
 def test_damaged_counts_are_named_and_their_run_is_left_out(add, capsys, tmp_path) -> None:

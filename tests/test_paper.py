@@ -199,6 +199,13 @@ def test_the_text_is_latex(make_result) -> None:
     assert text.count(r"\rotatebox{90}{") == 3 + 2  # three classes, one corruption and the mean of it
 
 
+def test_letters_that_pdflatex_does_not_know_are_told() -> None:
+    plain = latex([a_table(columns=1, rows=1)._replace(rows=[["Müller ± 1 †", "1"]])])
+    assert "lualatex" not in plain
+    rare = latex([a_table(columns=1, rows=1)._replace(rows=[["方法 α-α", "1"]])])
+    assert "% pdflatex does not know α方法: use lualatex" in rare
+
+
 def test_no_character_is_taken_for_a_command() -> None:
     text = latex([a_table(columns=1, rows=1)._replace(rows=[["[a]<b>|c&d%e$f#g_h{i}~^\\", "1"]])])
     (cells,) = lines_of(text)

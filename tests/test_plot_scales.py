@@ -97,7 +97,13 @@ def test_a_front_is_seen_and_no_marker_lies_on_another(streets: Table) -> None:
         off = np.abs(places - axes.transData.transform([c.lines[0].get_xydata()[0] for c in axes.containers])
                      / figure.dpi * 72)  # fmt: skip
         assert off[:, 1].max() < 0.01, "moved aside, never up or down"
-        assert len(axes.texts) == (off[:, 0] > 0.01).sum(), "with a line from where it belongs"
+        moved = [*(off[:, 0] > 0.01)]
+        assert len(axes.texts) == sum(moved), "with a line from where it belongs"
+        rows = zip(axes.containers, moved, strict=True)
+        belong = {container.lines[0].get_xydata().tobytes() for container, aside in rows if aside}
+        assert {line.get_xydata().tobytes() for line in axes.lines if line.get_markersize() == 2.4} == belong
+        bars = [bar for container in axes.containers for bar in container.lines[2]]
+        assert all(bar.get_transform() == axes.transData for bar in bars), "spreads stay where they are"
 
 
 @pytest.mark.parametrize(("rows", "ticks"), [(6, 6), (12, 7), (19, 4)])

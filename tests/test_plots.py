@@ -279,6 +279,16 @@ def test_drawing_needs_no_torch() -> None:
 
 
 @pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("kind", ["dots", "bars", "transfer", "ranks"])
+def test_a_dollar_in_a_name_is_no_formula(kind: str, make_result) -> None:
+    made = [make_result(method=name, seed=seed) for name in (r"a$\frac$b", "$5") for seed in (0, 1)]
+    figure = drawn(kind, table_of(made))
+    is_readable(figure)
+    shown = " ".join(text.get_text() for text in letters(figure))
+    assert r"a$\frac$b" in shown
+    assert "$5" in shown
+
+
 def test_rows_that_are_equal_everywhere_are_no_difference() -> None:
     found = ranks(pd.DataFrame({name: [10.0, 20.0, 30.0] for name in "abc"}))
     assert found.p_value == 1.0

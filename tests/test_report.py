@@ -151,6 +151,13 @@ def test_a_lone_row_says_what_is_not_the_protocols_choice(make_result) -> None:
     assert table(markdown(series([result]), [result]))[2][1].endswith("(head.hidden=32, recipe.iterations=7)")
 
 
+def test_names_are_no_markup(make_result) -> None:
+    settings = {"method.note": "*two*\nlines", "method.more": "[a](b)<i>"}
+    made = make_result(method="a`b").model_copy(update={"settings": settings})
+    header, _, cells = table(markdown(series([made]), [made]))[:3]
+    assert cells[header.index("method")] == r"a\`b (method.more=\[a](b)\<i>, method.note=\*two\* lines)"
+
+
 def test_latency_is_not_averaged_over_devices(make_result) -> None:
     results = [make_result(seed=0), make_result(seed=1, device="big gpu")]
     header, _, cells = table(markdown(series(results), results))[:3]

@@ -104,3 +104,10 @@ def test_nothing_is_written_where_the_page_cannot_be(
         assert str(tmp_path / where) in capsys.readouterr().err
         assert boards(root) == {}
         assert not out.exists()
+
+
+def test_page_and_tables_do_not_share_a_folder(root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    both = tmp_path / "site"
+    assert main(["report", "--results", str(root), "--html", str(both), "--out", str(both)]) == 2
+    assert "leave --out out" in capsys.readouterr().err
+    assert not both.exists()

@@ -7,6 +7,7 @@ negative log-likelihood, which they bound; the training curve with the iteration
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import NamedTuple
@@ -15,7 +16,7 @@ import numpy as np
 
 from bench.data import cards
 from bench.data.reader import list_hash
-from bench.result import RunResult, TargetResult
+from bench.result import Provenance, RunResult, TargetResult
 from bench.spec import Target
 
 BINS = 15
@@ -42,6 +43,7 @@ def of_one(result: RunResult, known: frozenset[str]) -> Iterator[str]:
     if result.state != "complete":
         missing = [target.name for target in result.spec.targets if target.name not in result.targets]
         yield f"it is not complete: {', '.join(missing) or 'its cost'} is missing"
+    yield from _provenance(result.provenance)
     yield from _training(result)
     for target in result.spec.targets:
         found = result.targets.get(target.name)
@@ -50,6 +52,16 @@ def of_one(result: RunResult, known: frozenset[str]) -> Iterator[str]:
             if target.dataset in known:
                 told += tuple(_images(result, target, found))
             yield from (f"target {target.name!r} {what}" for what in told)
+
+
+def _provenance(found: Provenance) -> Iterator[str]:
+    """What another group needs to check the numbers."""
+    if found.commit is not None and not re.fullmatch("[0-9a-f]{40}", found.commit):
+        yield f"its provenance names {found.commit!r}, which is no commit"
+    if "torch" not in found.packages:
+        yield "its provenance does not say which torch it was made with"
+    if found.threads < 1:
+        yield f"its provenance says that it was made with {found.threads} threads"
 
 
 def _training(result: RunResult) -> Iterator[str]:

@@ -114,7 +114,7 @@ def sides(names: tuple[str, str], results: Path, seeds: bool = False) -> tuple[l
     """The runs of these names: paths of result files, or beginnings of hashes below `results`.
 
     With `seeds`, all of the folder that differ from the named in nothing but the seed. Raises UserError for a name of
-    no run or of several, and where both are the same.
+    no run or of several, where both are the same, and where the folder has no such runs.
     """
     first, second = (_one(name, results) for name in names)
     if not seeds:
@@ -128,7 +128,10 @@ def sides(names: tuple[str, str], results: Path, seeds: bool = False) -> tuple[l
         for mine, named in zip(found, (first, second), strict=True):
             if one.series == named.series and one.complete:
                 mine.append(one)
-    return found[0] or [first], found[1] or [second]
+    for name, mine in zip(names, found, strict=True):
+        if not mine:
+            raise UserError(f"no complete run like {name} below {results}, where --seeds looks: name it with --results")
+    return found[0], found[1]
 
 
 def document(found: Comparison) -> dict[str, Any]:

@@ -12,6 +12,8 @@ from bench.report.layout import BREAKS, SEPARATION, PaperTable, Part, parts, sta
 HEAD = r"""% Made by `python -m bench report`. The preamble needs \usepackage{array,booktabs,graphicx}.
 % Each table is a table* for a page of two columns (at most 500 pt wide in \footnotesize of a 10 pt document).
 """
+LATIN = "\u024f"
+"""The last letter that pdflatex sets by itself."""
 _SPECIAL = str.maketrans(
     {
         **{character: f"\\{character}" for character in "&%$#_{}"},
@@ -37,7 +39,9 @@ def latex(tables: Sequence[PaperTable]) -> str:
     for table in tables:
         pieces = parts(table)
         found += [_set(part, number, len(pieces)) for number, part in enumerate(pieces, start=1)]
-    return HEAD + "".join(f"\n{text}" for text in found)
+    text = "".join(f"\n{text}" for text in found)
+    rare = "".join(sorted({letter for letter in text if letter > LATIN}))
+    return HEAD + (f"% pdflatex does not know {rare}: use lualatex, and a font that has them.\n" if rare else "") + text
 
 
 def escape(text: str) -> str:

@@ -39,7 +39,7 @@ def draw(table: Table) -> Figure:
     down = -(-len(panels) // 2)
     crops = {"{} x {}".format(*run.spec.recipe.crop) for runs in table.runs.values() for run in runs}
     size = f"one image of {crops.pop()} px" if len(crops) == 1 else "one image of the training crop's size"
-    front = "step and rings: the front, where a tie with what is cheaper is no gain"
+    front = "step and rings: the front, where a tie with what is cheaper is no gain; dots: places of symbols set aside"
     note = table.note(f"{size}, {device}", table.seeds(), front)
     drawn = figure(0.3 + legend_height(table.styles) + 1.6 * down, note=note)
     grid = drawn.subplots(down, 2, sharey=True, squeeze=False)
