@@ -54,7 +54,7 @@ def check(
     iterations: Annotated[int | None, typer.Option(min=1, help="Of training.")] = None,
     images: Annotated[int | None, typer.Option(min=1, help="Of each target.")] = None,
     corrupted: Annotated[int | None, typer.Option(min=1, help="Of each corruption.")] = None,
-    seeds: Annotated[int | None, typer.Option(min=2, help="How many runs of each method.")] = None,
+    seeds: Annotated[int | None, typer.Option(min=2, help="Runs of each method; 3 in a new file.")] = None,
     weights: Weights = None,
     results: Annotated[
         Path | None, typer.Option(help="Keep the quick runs here; an interrupted --update then goes on.")

@@ -104,7 +104,7 @@ def profile(
         else:
             print_rich(render(reports), WIDTH)
         if (busy := warning(reports)) is not None:
-            say(busy)
+            say(f"warning: {busy}")
         if out is not None:
             _files(reports, out, results, as_json)
         if any(report.failed for report in reports):

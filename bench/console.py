@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 NAMED = ("name", "summary")
-RUNS = ("run", "protocol", "track", "method", "backbone", "seed", "state", "source", "unseen_mean")
+RUNS = ("run", "protocol", "track", "method", "settings", "backbone", "seed", "state", "source", "unseen_mean")
 
 
 def show(result: RunResult, path: Path, as_json: bool) -> None:
@@ -35,7 +35,12 @@ def print_rich(renderable: Any, least_width: int = 0) -> None:
 
 
 def print_rows(rows: list[dict[str, Any]], columns: Sequence[str] = ()) -> None:
-    """A table for the eyes that fits a terminal; ``--json`` has every key."""
+    """A table for the eyes; ``--json`` has every key.
+
+    Names and summaries fit a terminal; runs, whose hashes are to be copied, are as wide as they are.
+    """
+    from rich.console import Console
+    from rich.measure import Measurement
     from rich.table import Table
 
     if not rows:
@@ -45,15 +50,19 @@ def print_rows(rows: list[dict[str, Any]], columns: Sequence[str] = ()) -> None:
     columns = columns or (NAMED if named else RUNS)
     table = Table()
     for column in columns:
-        table.add_column(column.replace("_", " "), overflow="fold", no_wrap=column not in ("state", columns[-1]))
+        wraps = named and column in ("state", columns[-1])
+        table.add_column(column.replace("_", " "), overflow="fold", no_wrap=not wraps)
     for row in rows:
         table.add_row(*(_cell(row[column]) for column in columns))
-    print_rich(table)
+    whole = Console(width=10_000)
+    print_rich(table, 0 if named else Measurement.get(whole, whole.options, table).maximum)
 
 
 def _cell(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.1f}"
+    if isinstance(value, dict):
+        return ", ".join(f"{key.rpartition('.')[2]}={each}" for key, each in value.items())
     return "" if value is None else str(value)
 
 

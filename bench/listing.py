@@ -77,8 +77,8 @@ def _here(card: cards.FilesCard, data_root: Path | None) -> Row:
 def runs(results: Path) -> Listing:
     """Every run below ``results``, finished, half evaluated, or interrupted in training; mIoU in percent."""
     loaded = load_all(results)
-    rows = [_run(result.spec, result.state, results, scores(result).summary) for result in loaded.results]
-    rows += [_run(spec, "partial", results, {}) for spec in unfinished(results)]
+    rows = [_run(one.spec, one.state, results, scores(one).summary, one.settings) for one in loaded.results]
+    rows += [_run(spec, "partial", results, {}, {}) for spec in unfinished(results)]
     return Listing(rows, loaded.problems)
 
 
@@ -125,7 +125,9 @@ def _protocol(protocol: protocols.Protocol) -> Row:
     }
 
 
-def _run(spec: RunSpec, state: str, results: Path, summary: Mapping[str, float | None]) -> Row:
+def _run(
+    spec: RunSpec, state: str, results: Path, summary: Mapping[str, float | None], settings: Mapping[str, Any]
+) -> Row:
     return {
         "run": spec_hash(spec)[:12],
         "protocol": spec.protocol,
@@ -133,6 +135,7 @@ def _run(spec: RunSpec, state: str, results: Path, summary: Mapping[str, float |
         "backbone": spec.backbone,
         "weights": "random" if spec.weights == "random" else "pretrained",
         "method": spec.method,
+        "settings": dict(settings),
         "seed": spec.seed,
         "state": state,
         "source": summary.get("source"),

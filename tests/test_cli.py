@@ -187,6 +187,21 @@ def test_ls_runs(capsys, saved) -> None:
     assert output.err.startswith(f"warning: damaged file {damaged}")
 
 
+def test_ls_runs_shortens_nothing(capsys, saved, monkeypatch) -> None:
+    """Its hashes are to be copied into `compare`, and settings tell one from another."""
+    root, (result, *_), _ = saved
+    path = result_path(result.spec, root)
+    document = json.loads(path.read_text()) | {"settings": {"method_config.images": 0, "recipe.iterations": 7}}
+    path.write_text(json.dumps(document))
+    for wide in ("40", "200"):
+        monkeypatch.setenv("COLUMNS", wide)
+        assert cli.main(["ls", "runs", "--results", str(root)]) == 0
+        lines = capsys.readouterr().out.splitlines()
+        (row,) = [line for line in lines if result.spec_hash[:12] in line]
+        cells = [cell.strip() for cell in row.strip("│").split("│")]
+        assert cells[1:8] == ["toyland", "native", "toy", "images=0, iterations=7", "vit-toy", "0", "complete"]
+
+
 def test_ls_runs_lists_a_run_interrupted_in_training(capsys, saved, make_spec) -> None:
     root, results, _ = saved
     for seed in (0, 5):  # seed 0 has its result already

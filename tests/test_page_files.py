@@ -201,6 +201,16 @@ def test_what_is_not_ours_stays(make_result, tmp_path, kind) -> None:
     assert (folder.read_text() if kind == "file" else files_of(folder)) == before
 
 
+def test_a_runs_file_has_its_cost_by_the_names_of_the_columns(make_result, per_image, tmp_path) -> None:
+    result = make_result()
+    write_result(result, result_path(result.spec, tmp_path), per_image(result))
+    folder = write_page(leaderboard(load_all(tmp_path).results, tmp_path), tmp_path / "site", tmp_path).file.parent
+    cost = run_of(folder, result_path(result.spec, tmp_path).stem)["cost"]
+    assert cost == result.cost.row()
+    shown = {column["key"] for column in table_of(folder)["columns"] if column["kind"] == "cost"}
+    assert {name for name in shown if cost[name] is not None} >= {"trainable_params", "total_params", "latency_ms"}
+
+
 def test_the_verb_writes_it_and_names_broken_pictures(make_result, per_image, tmp_path, capsys) -> None:
     root, result = tmp_path / "results", make_result()
     write_result(result, result_path(result.spec, root), per_image(result))

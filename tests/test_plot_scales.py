@@ -10,6 +10,7 @@ import pytest
 from matplotlib.figure import Figure
 from readable import COMMITTED, drawn, is_readable, letters, table_of
 
+from bench.cost.figures import EarlierCost, Memory
 from bench.report.board import leaderboard
 from bench.report.pareto import APART, front
 from bench.report.plots.data import Table
@@ -104,6 +105,25 @@ def test_a_front_is_seen_and_no_marker_lies_on_another(streets: Table) -> None:
         assert {line.get_xydata().tobytes() for line in axes.lines if line.get_markersize() == 2.4} == belong
         bars = [bar for container in axes.containers for bar in container.lines[2]]
         assert all(bar.get_transform() == axes.transData for bar in bars), "spreads stay where they are"
+
+
+def test_memory_counted_in_two_ways_has_two_panels_and_says_who_is_absent(make_result) -> None:
+    earlier = EarlierCost(trainable_params=1, total_params=2, latency_ms=2.0, peak_memory_mb=12.0)
+    made = [make_result(method=name, seed=seed) for name in ("new", "old") for seed in (0, 1)]
+    made = [one.model_copy(update={"cost": earlier}) if one.spec.method == "old" else one for one in made]
+    memory = Memory(peak_mb=70.0, model_mb=1.0, baseline_mb=1.0, counted="resident set")
+    made = [
+        one.model_copy(update={"cost": one.cost.model_copy(update={"memory": memory})})
+        if one.spec.method == "new"
+        else one
+        for one in made
+    ]
+    figure = drawn("pareto", table_of(made))
+    places = {axes.get_xlabel(): [c.lines[0].get_xydata()[0][0] for c in axes.containers] for axes in figure.axes}
+    assert (places["peak memory, MB"], places["peak memory of tensors, MB"]) == ([70.0], [12.0])
+    note = " ".join(text.get_text().replace("\n", " ") for text in letters(figure))
+    for title in ("GFLOPs", "peak memory, MB", "peak memory of tensors, MB"):
+        assert f"1 of 2 rows have no {title}" in note
 
 
 @pytest.mark.parametrize(("rows", "ticks"), [(6, 6), (12, 7), (19, 4)])

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,13 @@ import pytest
 from test_profile_cost import a_job
 
 from bench import cli
-from bench.cost import busy
+from bench.cost import busy, of_run
+from bench.cost.figures import RunCost
 from bench.cost.profile import report
 from bench.cost.records import CostReport
 from bench.cost.worker import work
+from bench.observer import Silent
+from bench.result import RunResult
 
 TIMES = {"median_ms": 4.0, "p25_ms": 3.5, "p75_ms": 5.0, "p95_ms": 9.0, "runs": 20, "warm_up": 3}
 STAT = """cpu  9 9 9 9 9 9 9 9 9 9
@@ -94,7 +98,7 @@ def test_the_worker_tells() -> None:
 
 def test_more_than_a_tenth_of_the_cores_is_a_warning() -> None:
     assert busy.warning([a_report(load=9.0, elsewhere=0.19)]) is None, "that load was before"
-    line = "warning: other work took 0.5 of 2 cores: times are too long; measure again on an idle machine"
+    line = "other work took 0.5 of 2 cores: times are too long; measure again on an idle machine"
     assert busy.warning([a_report(elsewhere=0.5)]) == line
     assert busy.warning([a_report(load=0.5)]) == line, "where nothing tells of others, the load stands for them"
     assert busy.warning([a_report(load=0.1), a_report(load=2.0)]) is None, "which then was our own"
@@ -104,6 +108,25 @@ def test_more_than_a_tenth_of_the_cores_is_a_warning() -> None:
     assert busy.warning([a_report(elsewhere=0.5, cores=16)]) is None
     counted = report(a_job(), {"gflops": 1.0, "busy_elsewhere": 1.9, "cores": 2})
     assert busy.warning([counted]) is None, "what is counted does not mind"
+
+
+@pytest.mark.parametrize(("elsewhere", "load", "warned"), [(0.5, 0.0, True), (0.1, 9.0, False), (None, 9.0, False)])
+def test_a_run_keeps_how_busy_the_machine_was_and_warns(
+    elsewhere: float | None,
+    load: float,
+    warned: bool,
+    make_result: Callable[..., RunResult],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    told = dict(a_report()) | {"busy_elsewhere": elsewhere, "cores": 2, "load": load}
+    monkeypatch.setattr(of_run, "measure", lambda *_: told)
+    made = make_result()
+    assert isinstance(made.cost, RunCost)
+    cost = of_run.cost_of_run(made.spec, made.cost.parameters, Silent(), device="cpu")
+    assert (cost.busy_elsewhere, cost.cores) == (elsewhere, 2)
+    assert cost.latency is not None
+    assert ("other work took 0.5 of 2 cores" in caplog.text) == warned
 
 
 def test_the_warning_is_on_stderr_whatever_the_format(

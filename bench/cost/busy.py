@@ -8,8 +8,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench.cost.figures import Figure
-from bench.cost.records import CostReport
+from bench.cost.figures import Figure, Measured
 
 SHARE = 0.1
 """Of the cores: more than this, busy with other processes, is worth a warning."""
@@ -46,8 +45,8 @@ def cores() -> frozenset[int]:
     return frozenset(range(os.cpu_count() or 1))
 
 
-def warning(reports: Sequence[CostReport]) -> str | None:
-    """One line where others' work was more than `SHARE` of the cores while times were taken; None where it was not.
+def warning(reports: Sequence[Measured]) -> str | None:
+    """What to say where others' work was more than `SHARE` of the cores while times were taken; None where it was not.
 
     Where the system does not tell, the load of the minute before the first measurement stands for it: that of the later
     ones holds our own.
@@ -63,7 +62,7 @@ def warning(reports: Sequence[CostReport]) -> str | None:
     most, report = max(found, key=lambda one: one[0])
     when = f" in {len(found)} of {len(reports)} measurements" if len(reports) > 1 else ""
     busy = f"other work took {'up to ' if when else ''}{most:.1f} of {report.cores} cores{when}"
-    return f"warning: {busy}: times are too long; measure again on an idle machine"
+    return f"{busy}: times are too long; measure again on an idle machine"
 
 
 def _machine() -> float | None:

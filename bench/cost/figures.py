@@ -89,6 +89,11 @@ class Measured(Frozen):
 
     load: Amount | None = None
     """Processes that wanted to run in the minute before; None where the system does not tell."""
+    busy_elsewhere: Amount | None = None
+    """How many of the cores other processes kept busy while this was measured, on average; None where the system does
+    not tell, and with `compile`, whose compilers are such processes."""
+    cores: Positive | None = None
+    """That the process may use."""
     parameters: Parameters | None = None
     gflops: Amount | None = None
     """1e9 floating-point operations for one image: a multiplication and an addition are two."""

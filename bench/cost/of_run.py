@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
+from bench.cost.busy import warning
 from bench.cost.figures import FAILED, Figure, Parameters, RunCost
 from bench.cost.profile import measure
 from bench.cost.records import Job
@@ -30,7 +31,7 @@ def cost_of_run(
     """What the model of `spec` costs, in a process of its own: no lack of memory there ends the run.
 
     `device` is the run's, with its number; `weights` as of `build_segmenter`. What cannot be had is missing from the
-    record, with the reason; what failed is a warning, too.
+    record, with the reason; what failed is a warning, too, and so is other work on the machine.
     """
     own_model, size = spec.backbone == NO_BACKBONE, spec.recipe.crop
     job = Job(
@@ -55,4 +56,7 @@ def cost_of_run(
     cost = RunCost.model_validate(told | known | {"missing": missing})
     if cost.failed:
         logging.getLogger(__name__).warning("not every cost could be measured: %s", cost.missing)
+    # Where the system does not tell, the load of the minute before says nothing: it is our own training's.
+    if cost.busy_elsewhere is not None and (busy := warning([cost])) is not None:
+        logging.getLogger(__name__).warning("while the cost was measured %s", busy)
     return cost

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from bench.cost.figures import Amount, Figure, Measured
+from bench.cost.figures import Figure, Measured
 from bench.result import Provenance
 from bench.spec import Frozen, HeadConfig, Positive, RunSpec
 
@@ -63,8 +63,3 @@ class CostReport(Measured):
     precision: str
     compile: bool
     machine: Provenance | None = None
-    busy_elsewhere: Amount | None = None
-    """How many of the cores other processes kept busy while this was measured, on average; None where the system does
-    not tell, and with `compile`, whose compilers are such processes."""
-    cores: Positive | None = None
-    """That the process may use."""

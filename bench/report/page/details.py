@@ -50,7 +50,7 @@ def detail(
         "curve": {key: [getattr(point, key) for point in result.curve] for key in ("iteration", "loss", "lr")},
         "severities": _severities(swept, found.targets),
         "calibration": _calibration(result),
-        "cost": result.cost.model_dump(mode="json") if result.cost else None,
+        "cost": result.cost.row() if result.cost else None,
         "seconds": result.seconds.model_dump(mode="json"),
         "commands": how.lines,
         "notes": how.notes,
