@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pandas as pd
 
@@ -15,7 +15,7 @@ from bench.metrics import mean_present
 from bench.report.corruptions import figures
 from bench.report.scored import Scored, score_all
 from bench.result import RunResult
-from bench.spec import NO_BACKBONE, Classes, Group, RunSpec, Target
+from bench.spec import NO_BACKBONE, Group, RunSpec, Target
 
 TARGET = "target:"
 """Prefix of the columns that hold one target's mIoU; `ece:` and others hold its other scores."""
@@ -29,14 +29,6 @@ CLEAN = f"{CORRUPTION}clean"
 """The same without one: on the very same images."""
 RANKED_GROUPS: tuple[Group, ...] = ("unseen", "weather", "corruption", "reliability")
 """What rows are ranked by: the mean of the first of these groups that a protocol has targets of."""
-
-
-class ScoredOn(NamedTuple):
-    """What the mean of a group is of; two are comparable where these are equal."""
-
-    classes: Classes
-    images: frozenset[tuple[str, int, str]]
-    """Targets, each with how many images and the hash of their list."""
 
 
 def to_frame(results: Iterable[RunResult | Scored], root: Path | None = None) -> pd.DataFrame:
@@ -66,7 +58,7 @@ def to_frame(results: Iterable[RunResult | Scored], root: Path | None = None) ->
                 "device": result.device,
                 "seen": result.seen,
                 "grid": result.swept.grid if result.swept else {},
-                "scored_on": _scored_on(result),
+                "scored_on": result.scored_on,
                 **figures(result.swept),
                 "trained_on": any(target.trained_on for target in spec.targets),
                 **found.summary,
@@ -83,14 +75,6 @@ def to_frame(results: Iterable[RunResult | Scored], root: Path | None = None) ->
             }
         )
     return pd.DataFrame(rows)
-
-
-def _scored_on(result: Scored) -> dict[Group, ScoredOn]:
-    """Group -> which images of which targets its mean is of: over others a mean is not comparable."""
-    found: dict[Group, list[tuple[str, int, str]]] = {}
-    for target in result.spec.targets:
-        found.setdefault(target.group, []).append((target.name, *result.images[target.name]))
-    return {group: ScoredOn(result.spec.classes, frozenset(members)) for group, members in found.items()}
 
 
 def _per_class(result: Scored) -> dict[str, float]:

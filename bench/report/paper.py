@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from bench.report import reported, topics
 from bench.report.cells import MISSING, NOTHING, plain, score, titles
@@ -17,6 +17,7 @@ from bench.report.scored import Scored
 from bench.report.series import RELATIVE, Place, Series, Stat, place_of, ranked_by
 from bench.report.standings import Standing, rank_cells
 from bench.report.tables import SHOWN, SHOWN_MISSING, columns_of
+from bench.spec import Group
 
 RELIABILITY = ("unseen_ece", "reliability_ece", "anomaly_auroc", "anomaly_aupr", "anomaly_fpr95")
 DROP = FIGURES[-1]
@@ -262,7 +263,7 @@ def _basis(row: Series, name: str) -> Hashable:
     if name.startswith(CORRUPTION) and name != CLEAN:
         corruption = name.removeprefix(CORRUPTION)
         return frozenset((corruption, severity) for severity in row.grid.get(corruption, ()))
-    of = {str(group): images for group, images in row.scored_on.items()}.get(name.partition("_")[0])
+    of = row.scored_on.get(cast("Group", name.partition("_")[0]))
     return (of, pairs(row.grid)) if name.startswith("corruption_") else of
 
 

@@ -17,9 +17,17 @@ from bench.report.scores import Measures, measures
 from bench.report.seen import in_short
 from bench.report.tracks import describe
 from bench.result import RunResult, each_result, result_path
-from bench.spec import RunSpec, canonical_fields, series_hash
+from bench.spec import Classes, Group, RunSpec, canonical_fields, series_hash
 
 T = TypeVar("T")
+
+
+class ScoredOn(NamedTuple):
+    """What the mean of a group is of; two are comparable where these are equal."""
+
+    classes: Classes
+    images: frozenset[tuple[str, int, str]]
+    """Targets, each with how many images and the hash of their list."""
 
 
 class Scored(NamedTuple):
@@ -32,6 +40,8 @@ class Scored(NamedTuple):
     cost: Cost | None
     images: dict[str, tuple[int, str]]
     """Target -> how many images it was scored on, and the hash of their list."""
+    scored_on: Mapping[Group, ScoredOn]
+    """What the mean of each group is of."""
     series: str
     """Of runs that are repetitions the same: of one spec but for the seed, scored on the same images."""
     found: Measures
@@ -104,9 +114,10 @@ def score(
     found = measures(result, made)
     path = result_path(spec, root, result.spec_hash) if root else None
     lists = tuple((name, target.images, target.file_list_hash) for name, target in result.targets.items())
-    shown = texts["targets"], lists, tuple(target.left_out for target in result.targets.values())
+    shown = texts["targets"], lists, spec.classes, tuple(target.left_out for target in result.targets.values())
     if (clean_target, shown) not in known:
         known[clean_target, shown] = clean_target(result)
+        known[_scored_on, shown] = _scored_on(spec, lists)
     clean = cast("Clean | None", known[clean_target, shown])
     return Scored(
         spec=spec,
@@ -115,6 +126,7 @@ def score(
         device=result.provenance.device_name,
         cost=result.cost,
         images=known.setdefault(lists, {name: (count, of) for name, count, of in lists}),
+        scored_on=cast("Mapping[Group, ScoredOn]", known[_scored_on, shown]),
         series=_series(spec, texts, lists),
         found=found,
         swept=sweep(result, found, path, clean),
@@ -135,6 +147,15 @@ def once(known: Known, say: Callable[[RunSpec], T], spec: RunSpec, key: tuple[ob
     if (say, *key) not in known:
         known[say, *key] = say(spec)
     return cast(T, known[say, *key])
+
+
+def _scored_on(spec: RunSpec, lists: Iterable[tuple[str, int, str]]) -> dict[Group, ScoredOn]:
+    """Of the targets that were scored: name, number of images, and the hash of their list."""
+    found: dict[Group, list[tuple[str, int, str]]] = {}
+    groups = {target.name: target.group for target in spec.targets}
+    for each in lists:
+        found.setdefault(groups[each[0]], []).append(each)
+    return {group: ScoredOn(spec.classes, frozenset(members)) for group, members in found.items()}
 
 
 def _series(spec: RunSpec, texts: Mapping[str, str], lists: Iterable[tuple[str, int, str]]) -> str:

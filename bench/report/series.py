@@ -13,8 +13,8 @@ import pandas as pd
 
 from bench.cost.figures import COLUMNS, OF_A_DEVICE
 from bench.report.corruptions import FIGURES, Grid, mean_grid
-from bench.report.frame import RANKED_GROUPS, ScoredOn, to_frame
-from bench.report.scored import Scored
+from bench.report.frame import RANKED_GROUPS, to_frame
+from bench.report.scored import Scored, ScoredOn
 from bench.report.scores import SUMMARY
 from bench.result import RunResult
 from bench.spec import Group
