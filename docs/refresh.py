@@ -7,6 +7,7 @@ one it is said that it is left as it was.
 from __future__ import annotations
 
 import csv
+import importlib.util
 import os
 import re
 import shlex
@@ -62,8 +63,10 @@ def main() -> int:
     for command in re.findall(r"^python -m bench (plot .*--out docs/images)$", text, flags=re.MULTILINE):
         if status := cli.main(shlex.split(command)):
             return status
-    if not (os.environ.get("CHROME") or shutil.which("chromium")):
-        print("docs/images/page.png is left as it was: there is no chromium (CHROME names another)", file=sys.stderr)
+    lacks = [] if os.environ.get("CHROME") or shutil.which("chromium") else ["chromium (CHROME names another)"]
+    lacks += [] if importlib.util.find_spec("playwright") else ["playwright (pip install -e '.[test]')"]
+    if lacks:
+        print(f"docs/images/page.png is left as it was: there is no {' and no '.join(lacks)}", file=sys.stderr)
         return 1
     import page_picture
 
