@@ -85,11 +85,11 @@ def test_counts_without_data_are_those_with_data(method: str, backbone: str) -> 
 def test_flops_are_counted_on_the_device_where_operators_need_data(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def cannot(job: Job) -> None:
+    def cannot(device: torch.device, job: Job) -> None:
         raise NotImplementedError("aten::_local_scalar_dense")
 
     found = measures.gflops(bench)
-    monkeypatch.setattr(measures, "_without_data", cannot)
+    monkeypatch.setattr(measures, "_built_on", cannot)
     assert measures.gflops(bench) == found
 
 
@@ -188,7 +188,7 @@ def test_a_figure_that_does_not_fit_is_told_and_the_next_is_measured(monkeypatch
 
 
 def test_a_model_that_does_not_fit_leaves_every_figure_with_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
-    def build(job: Job, turn: object) -> Bench:
+    def build(job: Job) -> Bench:
         raise MemoryError
 
     monkeypatch.setattr(worker_module, "set_bench", build)

@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-import os
+import io
+import json
 import sys
 from pathlib import Path
 
 import pytest
 from test_profile_cost import FIGURES, a_job
 
+from bench.cost import matrix, worker
 from bench.cost.figures import DOES_NOT_FIT
-from bench.cost.matrix import measure_all
-from bench.cost.profile import profile
+from bench.cost.profile import Worker, profile
 from bench.errors import UserError
 from bench.observer import Silent
 
 
-def script(tmp_path: Path, body: str) -> tuple[str, ...]:
+def script(tmp_path: Path, body: str) -> Worker:
     """A worker of a few lines in place of the real one; it has the figures it is asked for in `asked`."""
     path = tmp_path / "worker.py"
-    head = "import json, os, signal, sys\nasked = json.loads(sys.stdin.read())['figures']\n"
+    head = "import json, os, signal, sys\nasked = json.loads(sys.stdin.readline())['figures']\n"
     tell = "def tell(**line):\n    print(json.dumps(line), flush=True)\n"
     path.write_text(head + tell + body, encoding="utf-8")
-    return (sys.executable, str(path))
+    return Worker((sys.executable, str(path)))
 
 
 def test_a_process_that_the_system_kills_is_a_result(tmp_path: Path) -> None:
@@ -91,38 +92,69 @@ def test_a_mistake_of_the_user_is_one_line(tmp_path: Path) -> None:
 
 
 def test_in_a_matrix_what_cannot_be_built_is_a_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    mine = script(tmp_path, "tell(error='no attention here')")
-    monkeypatch.setattr("bench.cost.profile.WORKER", mine)
+    monkeypatch.setattr(matrix, "Worker", lambda: script(tmp_path, "tell(error='no attention here')"))
     lengths: list[int] = []
-    reports = measure_all([a_job(), a_job("full")], each=lambda so_far: lengths.append(len(so_far)))
+    reports = matrix.measure_all([a_job(), a_job("full")], each=lambda so_far: lengths.append(len(so_far)))
     assert lengths == [1, 2]
     assert [set(report.missing) for report in reports] == [set(FIGURES)] * 2
     assert reports[1].missing["latency"] == "cannot be built: no attention here"
 
 
-def test_for_a_gpu_models_are_built_while_one_is_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The first waits at its turn until it hears of three others, each says when it is its turn."""
-    built, order = tmp_path / "built", tmp_path / "order"
-    os.mkfifo(built)
-    body = (
-        "import json, signal, sys\n"
-        "signal.alarm(60)  # rather than to wait for ever\n"
-        "job = json.loads(sys.stdin.readline())\n"
-        f"first, order = job['batch'] == 1, {str(order)!r}\n"
-        "if not first:\n"
-        f"    open({str(built)!r}, 'w').write('x')\n"
-        "sys.stdin.read()\n"
-        "if first:\n"
-        "    heard = ''\n"
-        "    while len(heard) < 3:\n"
-        f"        heard += open({str(built)!r}).read()\n"
-        "with open(order, 'a') as file:\n"
-        "    file.write(str(job['batch']))\n"
-        "print(json.dumps({'figure': 'gflops', 'value': job['batch']}), flush=True)\n"
+def matrix_of_four(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, third: str, end: str) -> list[tuple[float, int]]:
+    """The GFLOPs and processes of four jobs, by workers that do `third` for the third, and `end` after each."""
+    path = tmp_path / "worker.py"
+    path.write_text(
+        "import json, os, sys\n"
+        "for text in sys.stdin:\n"
+        "    job = json.loads(text)\n"
+        "    print(json.dumps({'begin': 'gflops'}), flush=True)\n"
+        f"    if job['batch'] == 3:\n        {third}\n"
+        "    print(json.dumps({'load': os.getpid()}))\n"
+        "    print(json.dumps({'figure': 'gflops', 'value': job['batch']}))\n"
+        "    print(json.dumps({'end': 'gflops'}), flush=True)\n"
+        f"    {end}\n",
+        encoding="utf-8",
     )
-    worker = tmp_path / "worker.py"
-    worker.write_text(body, encoding="utf-8")
-    monkeypatch.setattr("bench.cost.profile.WORKER", (sys.executable, str(worker)))
-    jobs = [a_job(batch=number, device="cuda", figures=("gflops",)) for number in (1, 2, 3, 4)]
-    assert [report.gflops for report in measure_all(jobs)] == [1, 2, 3, 4]
-    assert order.read_text(encoding="utf-8") == "1234"
+    monkeypatch.setattr(matrix, "Worker", lambda: Worker((sys.executable, str(path))))
+    reports = matrix.measure_all([a_job(batch=number, figures=("gflops",)) for number in (1, 2, 3, 4)])
+    return [(report.gflops or 0, int(report.load or 0)) for report in reports]
+
+
+DONE = "print(json.dumps({'done': True}), flush=True)"
+
+
+def test_a_process_that_waits_for_more_measures_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = matrix_of_four(tmp_path, monkeypatch, "pass", DONE)
+    assert [value for value, _ in found] == [1, 2, 3, 4]
+    assert len({process for _, process in found}) == 1
+
+
+def test_one_that_ends_is_followed_by_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = matrix_of_four(tmp_path, monkeypatch, "pass", "break")
+    assert [value for value, _ in found] == [1, 2, 3, 4]
+    assert len({process for _, process in found}) == 4
+
+
+@pytest.mark.parametrize(
+    "third",
+    [
+        "os.kill(os.getpid(), 9)",
+        "print(json.dumps({'error': 'not this'})); print(json.dumps({'load': 7}), flush=True); " + DONE + "; continue",
+    ],
+)
+def test_one_that_dies_or_has_no_answer_takes_no_other_job_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, third: str
+) -> None:
+    found = matrix_of_four(tmp_path, monkeypatch, third, DONE)
+    assert [value for value, _ in found] == [1, 2, 0, 4]
+    assert found[0][1] == found[1][1] != found[3][1]
+
+
+def test_on_a_cpu_every_job_has_a_process_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = "".join(a_job(figures=("parameters",), batch=number).model_dump_json() + "\n" for number in (1, 2))
+    monkeypatch.setattr(sys, "stdin", io.StringIO(asked))
+    monkeypatch.setattr(sys, "stdout", told := io.StringIO())
+    assert worker.main() == 0
+    lines = [json.loads(line) for line in told.getvalue().splitlines()]
+    assert sum("value" in line for line in lines) == 1
+    assert not any("done" in line for line in lines)

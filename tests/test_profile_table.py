@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +13,8 @@ import pytest
 from rich.console import Console
 
 from bench import cli
-from bench.cost import profile as profile_module
 from bench.cost.figures import DOES_NOT_FIT
-from bench.cost.profile import report
+from bench.cost.profile import Worker, report
 from bench.cost.records import ORDER, CostReport, Job
 from bench.cost.table import WIDTH, markdown, render, row, write
 from bench.cost.worker import work
@@ -192,17 +191,13 @@ def test_a_picture_for_each_size(made, make_result, tmp_path: Path) -> None:
 def here(monkeypatch: pytest.MonkeyPatch) -> None:
     """All is measured, but in this process: starting others takes most of the time."""
 
-    def begun(job: Job) -> Job:
-        return job.model_copy(
-            update={"figures": tuple(figure for figure in ORDER if profile_module.asked(job, figure))}
-        )
+    class Here(Worker):
+        def ask(self, job: Job) -> Iterator[dict[str, Any]]:
+            lines: list[dict[str, Any]] = []
+            work(job, lines.append)
+            yield from json.loads(json.dumps(lines))
 
-    def here(job: Job, found: dict[str, Any], tick: object) -> Any:
-        work(job, lambda line: profile_module._note(json.loads(json.dumps(line)), found))
-        return profile_module._Ended(None)
-
-    monkeypatch.setattr("bench.cost.matrix.start", begun)
-    monkeypatch.setattr(profile_module, "_listen", here)
+    monkeypatch.setattr("bench.cost.matrix.Worker", Here)
 
 
 @pytest.mark.usefixtures("here")

@@ -7,7 +7,7 @@ from itertools import product
 from typing import Any, NamedTuple, cast, get_args
 
 from bench.cost.figures import Figure
-from bench.cost.profile import Started, profile, report, start
+from bench.cost.profile import Worker, profile, report
 from bench.cost.records import CostReport, Job
 from bench.errors import UserError
 from bench.observer import Observer
@@ -52,30 +52,18 @@ class Choice(NamedTuple):
         return resolve(*named, sets=sets)
 
 
-AHEAD = 3
-"""Models that are built while one is measured on a GPU, which other processors do not disturb."""
-
-
 def measure_all(
     jobs: Sequence[Job], observer: Observer | None = None, each: Callable[[list[CostReport]], object] | None = None
 ) -> list[CostReport]:
     """Measure all jobs; `each` is called with the reports so far after every one."""
     reports: list[CostReport] = []
-    started: dict[int, Started] = {}
-    try:
-        for index, job in enumerate(jobs):
-            ahead = AHEAD if job.device.startswith("cuda") else 0
-            for number in range(index, min(index + ahead + 1, len(jobs))):
-                if number not in started:
-                    started[number] = start(jobs[number])
+    with Worker() as worker:
+        for job in jobs:
             try:
-                reports.append(profile(job, observer, started=started.pop(index)))
+                reports.append(profile(job, observer, worker))
             except UserError as error:
                 known: tuple[Figure, ...] = get_args(Figure)
                 reports.append(report(job, {"missing": dict.fromkeys(known, f"cannot be built: {error}")}))
             if each is not None:
                 each(reports)
-    finally:
-        for process in started.values():
-            process.stop()
     return reports

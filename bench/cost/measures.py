@@ -64,24 +64,18 @@ class Bench(NamedTuple):
             return self.segmenter.logits(images)
 
 
-def set_bench(job: Job, turn: Callable[[], object] = lambda: None) -> Bench:
+def set_bench(job: Job) -> Bench:
     """Build the job's segmenter on its device; without memory for its tensors where figures are only counted.
 
-    `turn` is called where it is built, and returns when the device is free for it. Raises what `build_segmenter` and
-    `make_fabric` raise.
+    Raises what `build_segmenter` and `make_fabric` raise.
     """
     fabric = make_fabric(job.device, job.spec.precision)
     if job.threads is not None:
         torch.set_num_threads(job.threads)
-    if job.figures and set(job.figures) <= COUNTED and METHODS.get(job.spec.method).own_model is None:
-        return Bench(job, fabric, _without_data(job), None)
+    if job.figures and set(job.figures) <= COUNTED and _is_ours(job):
+        return Bench(job, fabric, _built_on(torch.device("meta"), job), None)
     _touch_libraries(fabric.device)
-    threads = torch.get_num_threads()
-    if fabric.device.type == "cuda":
-        torch.set_num_threads(1)  # another job may be measured meanwhile
-    segmenter = build_segmenter(job.spec, job.weights).eval()
-    turn()
-    torch.set_num_threads(threads)
+    segmenter = _built_on(fabric.device, job) if _is_ours(job) else build_segmenter(job.spec, job.weights).eval()
     segmenter.to(fabric.device)
     if job.spec.compile:
         compile_backbone(segmenter, fabric.device)
@@ -99,9 +93,9 @@ def gflops(bench: Bench) -> float:
 
     Compilation changes kernels, not what they compute: the count is of the model as it was written.
     """
-    if METHODS.get(bench.job.spec.method).own_model is None:
+    if _is_ours(bench.job):
         try:
-            segmenter = _without_data(bench.job)
+            segmenter = _built_on(torch.device("meta"), bench.job)
             image = torch.zeros((1, 3, *bench.job.size), device="meta")
             return _gflops(segmenter, image, bench.fabric)
         except (NotImplementedError, RuntimeError) as error:
@@ -122,8 +116,14 @@ def _gflops(segmenter: Segmenter, image: Tensor, fabric: Fabric) -> float:
     return flops(segmenter, predict) / 1e9
 
 
-def _without_data(job: Job) -> Segmenter:
-    with torch.device("meta"):
+def _is_ours(job: Job) -> bool:
+    """Whether the suite makes all of the model's tensors, and can make them anywhere."""
+    return job.spec.weights == "random" and METHODS.get(job.spec.method).own_model is None
+
+
+def _built_on(device: torch.device, job: Job) -> Segmenter:
+    """With tensors that are made on the device, rather than on the CPU, which takes seconds for a large model."""
+    with device:
         return build_segmenter(job.spec, job.weights).eval()
 
 
@@ -295,5 +295,6 @@ def _touch_libraries(device: torch.device) -> None:
     """Let torch's libraries take what they take once, before the baseline: threads, kernels, buffers."""
     layer = nn.Conv2d(3, 8, 3).to(device)
     x = layer(torch.zeros(1, 3, 32, 32, device=device)).flatten(2).transpose(1, 2)[:, None]
+    x = nn.Linear(8, 8, device=device)(x)
     F.scaled_dot_product_attention(x, x, x).matmul(x.transpose(-1, -2)).sum().backward()
     synchronize(device)

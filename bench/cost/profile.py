@@ -9,9 +9,9 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import IO, Any, Self
 
 from bench.cost.figures import DOES_NOT_FIT, FAILED, NOT_ASKED, Figure
 from bench.cost.records import ORDER, CostReport, Job
@@ -20,76 +20,111 @@ from bench.observer import Observer, Silent
 from bench.spec import NO_BACKBONE
 
 WORKER = (sys.executable, "-m", "bench.cost.worker")
+DONE = "done"
+"""In the line of a process that has measured all it was asked, and waits for another job."""
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 
-class Started(NamedTuple):
-    """A process that builds a job's model, and measures it once it is told to."""
+class Died(Exception):
+    """A process that measured is dead; the message says why."""
 
-    process: subprocess.Popen[str]
-    errors: IO[str]
-    figures: tuple[Figure, ...]
-    """What it measures, in order."""
+
+class Worker:
+    """A process that measures one job after the other. It is started when it is asked, and anew where it has ended.
+
+    `command` is what runs, by default `bench.cost.worker`. A context, at whose end the process ends.
+    """
+
+    def __init__(self, command: Sequence[str] | None = None) -> None:
+        self._command = command or WORKER
+        self._process: subprocess.Popen[str] | None = None
+        self._errors: IO[str] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def ask(self, job: Job) -> Iterator[dict[str, Any]]:
+        """What the process tells as it measures `job.figures`. Raises Died where it ends before it is done."""
+        process = self._process = self._process or self._start()
+        assert process.stdin is not None
+        assert process.stdout is not None
+        # A process that has died already is found out where its output is read.
+        with contextlib.suppress(BrokenPipeError):
+            process.stdin.write(job.model_dump_json() + "\n")
+            process.stdin.flush()
+        for text in process.stdout:
+            line = json.loads(text)
+            if DONE in line:
+                return
+            yield line
+        status = process.wait()
+        assert self._errors is not None
+        self._errors.seek(0)
+        errors = self._errors.read()
+        self.stop()
+        if status != 0:
+            raise Died(_why(status, errors))
 
     def stop(self) -> None:
-        """End it, whatever it does."""
-        self.process.kill()
-        with self.process, self.errors:
-            pass
+        """End the process, whatever it does."""
+        if self._process is not None and self._errors is not None:
+            self._process.kill()
+            with self._process, self._errors:
+                self._process = None
+
+    def _start(self) -> subprocess.Popen[str]:
+        self._errors = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115 # see `stop`
+        return subprocess.Popen(
+            self._command,
+            env=_environment(),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
+            encoding="utf-8",
+        )
 
 
-def start(job: Job, worker: Sequence[str] | None = None) -> Started:
-    """Let a process build the model of `job`. `worker` is its command, by default `bench.cost.worker`."""
-    figures = tuple(figure for figure in ORDER if asked(job, figure))
-    errors = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115 # closed with the process
-    process = subprocess.Popen(
-        worker or WORKER,
-        env=_environment(),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=errors,
-        encoding="utf-8",
-    )
-    assert process.stdin is not None
-    # A process that has died already is found out where its output is read.
-    with contextlib.suppress(BrokenPipeError):
-        process.stdin.write(job.model_copy(update={"figures": figures}).model_dump_json() + "\n")
-        process.stdin.flush()
-    return Started(process, errors, figures)
-
-
-def profile(
-    job: Job, observer: Observer | None = None, worker: Sequence[str] | None = None, started: Started | None = None
-) -> CostReport:
+def profile(job: Job, observer: Observer | None = None, worker: Worker | None = None) -> CostReport:
     """Measure all figures of `job`; what cannot be had is None in the report, with the reason.
 
-    `worker` is the command that measures, by default `bench.cost.worker`; `started` is such a process of this very job.
-    Raises as `measure`.
+    `worker` measures, by default one of its own. Raises as `measure`.
     """
     task = f"{job.spec.method} on {job.spec.backbone}"
-    return report(job, measure(job, observer or Silent(), task, worker, started))
+    return report(job, measure(job, observer or Silent(), task, worker))
 
 
-def measure(
-    job: Job, observer: Observer, task: str, worker: Sequence[str] | None = None, started: Started | None = None
-) -> dict[str, Any]:
+def measure(job: Job, observer: Observer, task: str, worker: Worker | None = None) -> dict[str, Any]:
     """Fields of `bench.cost.figures.Measured`; where a process ends early, the next goes on with what is left.
 
     `task` is what the observer hears. Raises UserError, in one line, for a method that the backbone cannot carry and a
     device that is not there.
     """
+    if worker is None:
+        with Worker() as own:
+            return measure(job, observer, task, own)
     found: dict[str, Any] = {"throughput": [], "missing": {}}
     left = [figure for figure in ORDER if asked(job, figure)]
     found["missing"].update((figure, _NOT_ASKED[figure == "training"]) for figure in ORDER if figure not in left)
     observer.start(task, len(left))
     while left:
-        asking = job.model_copy(update={"figures": tuple(left), "train": False})
-        ended = _listen(started or start(asking, worker), found, lambda: observer.advance(task))
-        started = None
-        if ended.during:
-            found["missing"][ended.during] = ended.reason
+        during = left[0]
+        try:
+            for line in worker.ask(job.model_copy(update={"figures": tuple(left), "train": False})):
+                during = line.get("begin", during)
+                _note(line, found)
+                if "end" in line:
+                    observer.advance(task)
+            break
+        except Died as death:
+            found["missing"][during] = str(death)
             observer.advance(task)
-        left = left[left.index(ended.during) + 1 :] if ended.during else []
+            left = left[left.index(during) + 1 :]
+        except BaseException:
+            worker.stop()  # it may have more to tell, which is no answer to the next job
+            raise
     observer.finish(task)
     return found | {"throughput": found["throughput"] or None}
 
@@ -124,35 +159,6 @@ def report(job: Job, found: dict[str, Any]) -> CostReport:
             **found,
         }
     )
-
-
-class _Ended(NamedTuple):
-    """How a process went: the figure during which it died, and why; None where it did all."""
-
-    during: Figure | None
-    reason: str = ""
-
-
-def _listen(started: Started, found: dict[str, Any], tick: Callable[[], None]) -> _Ended:
-    """Let the process measure; puts what it tells into `found`, and calls `tick` for each figure."""
-    now, process = started.figures[0], started.process
-    try:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        with contextlib.suppress(BrokenPipeError):
-            process.stdin.close()  # which tells it to measure
-        for text in process.stdout:
-            line = json.loads(text)
-            now = line.get("begin", now)
-            _note(line, found)
-            if "end" in line:
-                tick()
-        if process.wait() == 0:
-            return _Ended(None)
-        started.errors.seek(0)
-        return _Ended(now, _why(process.returncode, started.errors.read()))
-    finally:
-        started.stop()
 
 
 def _environment() -> dict[str, str]:

@@ -1,12 +1,14 @@
-"""The process that measures: `python -m bench.cost.worker < job.json`.
+"""The process that measures: `python -m bench.cost.worker < jobs.jsonl`.
 
 It writes a line of JSON as each figure begins and as each is there, so that whoever reads knows what was measured, and
-at what, when the system ends it for lack of memory.
+at what, when the system ends it for lack of memory. On a GPU it goes on with the next job. On a CPU it ends after one:
+what is resident, and what the compiler keeps, are those of a fresh process only once.
 """
 
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 import os
 import sys
@@ -20,6 +22,7 @@ from bench import provenance
 from bench.cost.busy import Meter, cores
 from bench.cost.figures import Figure
 from bench.cost.measures import MEASURES, Bench, out_of_memory, set_bench
+from bench.cost.profile import DONE
 from bench.cost.records import Job, Unavailable
 from bench.errors import BenchError
 from bench.registry import METHODS
@@ -27,8 +30,8 @@ from bench.registry import METHODS
 Tell = Callable[[dict[str, Any]], None]
 
 
-def work(job: Job, tell: Tell, turn: Callable[[], object] = lambda: None) -> None:
-    """Measure the job's figures and `tell` of each; `turn` is called before the first, and waits for its time.
+def work(job: Job, tell: Tell) -> bool:
+    """Measure the job's figures and `tell` of each; returns whether this process is good for another job.
 
     Told are `load`, `cores` and `machine`, then of each figure `begin`, and `value` (of throughput several) or
     `missing`; at last `busy_elsewhere`. What fails otherwise is raised.
@@ -37,7 +40,7 @@ def work(job: Job, tell: Tell, turn: Callable[[], object] = lambda: None) -> Non
     tell({"cores": len(cores())})
     with _reasons(tell, job.figures):
         tell({"begin": job.figures[0]})
-        bench = set_bench(job, turn)
+        bench = set_bench(job)
         tell({"machine": _machine(bench).model_dump(mode="json")})
         meter = Meter()
         for figure in job.figures:
@@ -49,6 +52,8 @@ def work(job: Job, tell: Tell, turn: Callable[[], object] = lambda: None) -> Non
             tell({"end": figure})
         if not job.spec.compile:
             tell({"busy_elsewhere": meter.elsewhere()})
+        return bench.device.type == "cuda" and not job.spec.compile
+    return False  # it could not be built for lack of memory
 
 
 @contextlib.contextmanager
@@ -86,17 +91,24 @@ def _load() -> float | None:
 
 
 def main() -> int:
-    """Read the job from stdin's first line and measure at its end; what libraries print goes to stderr."""
-    job, lines = Job.model_validate_json(sys.stdin.readline()), sys.stdout
+    """Read a job from each line of stdin and measure it; what libraries print goes to stderr."""
+    lines = sys.stdout
 
     def tell(line: dict[str, Any]) -> None:
         print(json.dumps(line), file=lines, flush=True)
 
     with contextlib.redirect_stdout(sys.stderr):
-        try:
-            work(job, tell, sys.stdin.read)
-        except BenchError as error:
-            tell({"error": str(error)})
+        for text in sys.stdin:
+            try:
+                goes_on = work(Job.model_validate_json(text), tell)
+            except BenchError as error:
+                tell({"error": str(error)})
+                break
+            if not goes_on:
+                break
+            gc.collect()
+            torch.cuda.empty_cache()
+            tell({DONE: True})
     return 0
 
 
