@@ -89,9 +89,17 @@ def begin(options: argparse.Namespace) -> torch.device:
     cv2.setNumThreads(options.threads)
     torch.manual_seed(0)
     device = torch.device(*device_there(options.device))
-    kind = torch.cuda.get_device_name(device) if device.type == "cuda" else f"{cpu()}, {options.threads} threads"
-    print(f"{kind}, torch {torch.__version__}, {options.clock} time, medians of {options.rounds}", flush=True)
+    print(
+        f"{name_of(device)}, torch {torch.__version__}, {options.clock} time, medians of {options.rounds}", flush=True
+    )
     return device
+
+
+def name_of(device: torch.device) -> str:
+    """The GPU's name, or the processor's, as far as the system tells, and how many threads torch has."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"{cpu()}, {torch.get_num_threads()} threads"
 
 
 def cpu() -> str:
