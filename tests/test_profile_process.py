@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import json
 import sys
 from pathlib import Path
 
 import pytest
+import torch
 from test_profile_cost import FIGURES, a_job
 
 from bench.cost import matrix, worker
@@ -158,3 +160,19 @@ def test_on_a_cpu_every_job_has_a_process_of_its_own(monkeypatch: pytest.MonkeyP
     lines = [json.loads(line) for line in told.getvalue().splitlines()]
     assert sum("value" in line for line in lines) == 1
     assert not any("done" in line for line in lines)
+
+
+def tensors_alive() -> int:
+    return sum(thing.untyped_storage().nbytes() for thing in gc.get_objects() if issubclass(type(thing), torch.Tensor))
+
+
+@pytest.mark.parametrize("method", ["rein", "full"])
+def test_a_job_leaves_no_tensor_behind(method: str) -> None:
+    """Where a process measures several, the memory of each would count what those before have left."""
+    asked = {"figures": ("memory", "training", "latency", "throughput"), "seconds": 1e-3}
+    worker.work(a_job(method, **asked), lambda line: None)
+    worker.clear()
+    before = tensors_alive()
+    worker.work(a_job(method, size=(128, 128), **asked), lambda line: None)
+    worker.clear()
+    assert tensors_alive() == before

@@ -25,6 +25,7 @@ from bench.cost.measures import MEASURES, Bench, out_of_memory, set_bench
 from bench.cost.profile import DONE
 from bench.cost.records import Job, Unavailable
 from bench.errors import BenchError
+from bench.models.heads.layers import forget_tables
 from bench.registry import METHODS
 
 Tell = Callable[[dict[str, Any]], None]
@@ -54,6 +55,13 @@ def work(job: Job, tell: Tell) -> bool:
             tell({"busy_elsewhere": meter.elsewhere()})
         return bench.device.type == "cuda" and not job.spec.compile
     return False  # it could not be built for lack of memory
+
+
+def clear() -> None:
+    """Free what a job leaves in this process, or the next one's memory would count it."""
+    forget_tables()
+    gc.collect()
+    torch.cuda.empty_cache()
 
 
 @contextlib.contextmanager
@@ -106,8 +114,7 @@ def main() -> int:
                 break
             if not goes_on:
                 break
-            gc.collect()
-            torch.cuda.empty_cache()
+            clear()
             tell({DONE: True})
     return 0
 

@@ -129,3 +129,9 @@ def cell_centres(shapes: tuple[tuple[int, int], ...], device: torch.device) -> T
             x = (torch.arange(width, device=device) + 0.5) / width
             centres.append(torch.stack([x.expand(height, -1), y[:, None].expand(-1, width)], -1).flatten(0, 1))
         return torch.cat(centres)
+
+
+def forget_tables() -> None:
+    """Free what `sine_positions` and `cell_centres` keep for every size of image that was met."""
+    _sine_positions.cache_clear()
+    cell_centres.cache_clear()
