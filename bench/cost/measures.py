@@ -174,7 +174,7 @@ def throughput(bench: Bench) -> Iterator[Rate]:
 
 
 def memory(bench: Bench) -> Memory:
-    """Peak of predicting `batch` images; in a fresh process, or it is that of what went before."""
+    """Peak of predicting `batch` images; on a CPU in a fresh process, or it is that of what went before."""
     images = bench.images(bench.job.batch)
     return _peak(bench, lambda: bench.predict(images))
 
