@@ -175,6 +175,17 @@ def test_a_partial_run_does_not_count_and_neither_does_a_cost_that_could_not_be_
     ]
 
 
+def test_the_picture_names_what_the_runs_chose(made, make_result, tmp_path: Path) -> None:
+    """Of a method's options too, which the cost shares; what changes no score is left out."""
+    settings = {"recipe.iterations": 500, "method_config.rank": 8, "method_config.save_labels": 3}
+    plain, changed = make_result(), make_result(method="full").model_copy(update={"settings": settings})
+    joined = points([made(), made(method="full")], [plain, changed]).points
+    assert [point.name for point in joined] == ["toy, vit-toy", "full, vit-toy, rank=8, recipe.iterations=500"]
+    draw_pareto(joined, tmp_path / "pareto")
+    drawn = (tmp_path / "pareto.svg").read_text(encoding="utf-8")
+    assert all(point.name in drawn for point in joined)
+
+
 def test_a_picture_for_each_size(made, make_result, tmp_path: Path) -> None:
     methods = ("toy", "full", "frozen")
     results = [make_result(method=method, seed=seed) for method in methods for seed in (0, 1)]

@@ -115,9 +115,9 @@ def _variants(results: Iterable[Scored]) -> dict[str, str]:
     names: dict[str, str] = {}
     for sisters in families.values():
         # An only child differs from nobody, whatever its settings; sisters by their departures, if these suffice.
-        shown = {series: _chosen(one.settings) for series, one in sisters.items()}
+        shown = {series: chosen(one.settings) for series, one in sisters.items()}
         if len({repr(each) for each in shown.values()}) < len(sisters):
-            settings = {series: _chosen(_settings(one)) for series, one in sisters.items()}
+            settings = {series: chosen(_settings(one)) for series, one in sisters.items()}
             keys = sorted({key for each in settings.values() for key in each})
             differing = [key for key in keys if len({repr(each.get(key)) for each in settings.values()}) > 1]
             shown = {
@@ -129,7 +129,7 @@ def _variants(results: Iterable[Scored]) -> dict[str, str]:
     return names
 
 
-def _chosen(settings: dict[str, Any]) -> dict[str, Any]:
+def chosen(settings: dict[str, Any]) -> dict[str, Any]:
     """As `--set` names them, sorted; without what follows from others (generated images) or changes no score."""
     kept = (key for key in sorted(settings) if key != "data.generated" and not key.split(".")[-1].startswith("save_"))
     return {key.removeprefix("method_config."): settings[key] for key in kept}

@@ -17,6 +17,7 @@ from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
 from matplotlib.transforms import ScaledTranslation
 
 from bench.cost.records import CostReport
+from bench.report.frame import chosen
 from bench.report.plots.labels import legend, legend_height
 from bench.report.scores import scores
 from bench.report.theme import GREY, TEXT, Style, figure, least, save, styles, themed
@@ -46,6 +47,13 @@ class Point(NamedTuple):
     seeds: int
     windows: str
     """What images were predicted in when the score was measured."""
+    settings: str = ""
+    """What its runs chose in place of the protocol's, empty where nothing."""
+
+    @property
+    def name(self) -> str:
+        """As the legend has it."""
+        return ", ".join(filter(None, (self.report.method, self.report.backbone, self.settings)))
 
 
 class Points(NamedTuple):
@@ -78,7 +86,9 @@ def points(reports: Sequence[CostReport], results: Sequence[RunResult]) -> Point
             best = max(series.values(), key=lambda runs: (not runs[0][0].settings, len(runs)))
             unseen = [score for _, score in best]
             spread = stdev(unseen) if len(unseen) > 1 else 0.0
-            found.append(Point(report, fmean(unseen), spread, len(best), _windows(best[0][0].spec)))
+            run = best[0][0]
+            settings = ", ".join(f"{key}={value}" for key, value in chosen(run.settings).items())
+            found.append(Point(report, fmean(unseen), spread, len(best), _windows(run.spec), settings))
     return Points(found, left_out)
 
 
@@ -196,7 +206,7 @@ def _covers(x: float, y: float, taken: Sequence[tuple[float, float]]) -> bool:
 
 def _picture(found: Sequence[Point]) -> Figure:
     first = found[0].report
-    names = [f"{point.report.method}, {point.report.backbone}" for point in found]
+    names = [point.name for point in found]
     by_both = styles(sorted({(point.report.method, point.report.backbone, "") for point in found}))
     looks = {
         name: by_both[point.report.method, point.report.backbone, ""] for name, point in zip(names, found, strict=True)
