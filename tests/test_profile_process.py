@@ -6,7 +6,9 @@ import gc
 import io
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -15,6 +17,7 @@ from test_profile_cost import FIGURES, a_job
 from bench.cost import matrix, worker
 from bench.cost.figures import DOES_NOT_FIT
 from bench.cost.profile import Worker, profile
+from bench.cost.records import CostReport, Job
 from bench.errors import UserError
 from bench.observer import Silent
 
@@ -34,14 +37,14 @@ def test_a_process_that_the_system_kills_is_a_result(tmp_path: Path) -> None:
         "    tell(begin=figure)\n"
         "    if figure in ('latency', 'memory'):\n"
         "        os.kill(os.getpid(), signal.SIGKILL)\n"
-        "    if figure == 'gflops':\n"
-        "        tell(figure=figure, value=1.5)\n"
+        "    tell(figure=figure, **({'value': 1.5} if figure == 'gflops' else {'missing': 'none here'}))\n"
+        "    tell(end=figure)\n"
     )
     found = profile(a_job(train=True), worker=script(tmp_path, body))
     killed = f"{DOES_NOT_FIT}: the system killed the process (signal 9)"
     assert (found.missing["latency"], found.missing["memory"]) == (killed, killed)
     assert found.gflops == 1.5, "what was there before is kept"
-    assert "throughput" not in found.missing, "what comes after is measured in another process"
+    assert found.missing["throughput"] == "none here", "what comes after is measured in another process"
     assert not found.failed
 
 
@@ -102,8 +105,13 @@ def test_in_a_matrix_what_cannot_be_built_is_a_row(tmp_path: Path, monkeypatch: 
     assert reports[1].missing["latency"] == "cannot be built: no attention here"
 
 
-def matrix_of_four(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, third: str, end: str) -> list[tuple[float, int]]:
-    """The GFLOPs and processes of four jobs, by workers that do `third` for the third, and `end` after each."""
+DONE = "print(json.dumps({'done': True}), flush=True)"
+
+
+def matrix_of_four(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, third: str, end: str, job: Callable[..., Job] = a_job
+) -> list[CostReport]:
+    """Four jobs by workers that do `third` for the third, and `end` after each; `load` is the process' number."""
     path = tmp_path / "worker.py"
     path.write_text(
         "import json, os, sys\n"
@@ -118,23 +126,46 @@ def matrix_of_four(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, third: str, 
         encoding="utf-8",
     )
     monkeypatch.setattr(matrix, "Worker", lambda: Worker((sys.executable, str(path))))
-    reports = matrix.measure_all([a_job(batch=number, figures=("gflops",)) for number in (1, 2, 3, 4)])
-    return [(report.gflops or 0, int(report.load or 0)) for report in reports]
-
-
-DONE = "print(json.dumps({'done': True}), flush=True)"
+    return matrix.measure_all([job(batch=number, figures=("gflops",)) for number in (1, 2, 3, 4)])
 
 
 def test_a_process_that_waits_for_more_measures_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found = matrix_of_four(tmp_path, monkeypatch, "pass", DONE)
-    assert [value for value, _ in found] == [1, 2, 3, 4]
-    assert len({process for _, process in found}) == 1
+    assert [report.gflops for report in found] == [1, 2, 3, 4]
+    assert len({report.load for report in found}) == 1
 
 
-def test_one_that_ends_is_followed_by_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    found = matrix_of_four(tmp_path, monkeypatch, "pass", "break")
-    assert [value for value, _ in found] == [1, 2, 3, 4]
-    assert len({process for _, process in found}) == 4
+@pytest.mark.parametrize(
+    "end", ["break", "sys.exit(3)", DONE + "; break", DONE + "; sys.exit(3)", DONE + "; os._exit(3)"]
+)
+@pytest.mark.parametrize("targets", [1, 24])
+def test_one_that_ends_or_dies_while_it_waits_is_followed_by_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: str, targets: int
+) -> None:
+    """The job is no part of why, whether or not it fits into the buffer of the pipe it is written to."""
+
+    def job(**fields: Any) -> Job:
+        made = a_job(**fields)
+        return made.model_copy(update={"spec": made.spec.model_copy(update={"targets": made.spec.targets[:targets]})})
+
+    found = matrix_of_four(tmp_path, monkeypatch, "pass", end, job)
+    assert [report.gflops for report in found] == [1, 2, 3, 4]
+    assert len({report.load for report in found}) == 4
+    assert not any(report.failed for report in found)
+
+
+def test_a_process_that_ends_without_an_answer_leaves_a_reason(tmp_path: Path) -> None:
+    found = profile(a_job(figures=("gflops", "throughput")), worker=script(tmp_path, "tell(load=1.0)"))
+    assert found.missing["gflops"] == found.missing["throughput"] == "failed: the process ended without it"
+    assert found.failed
+
+
+def test_what_was_said_of_one_job_is_no_reason_of_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    third = "os.abort() if job['batch'] == 3 else None"
+    warned = "print('warning of this job', file=sys.stderr, flush=True); " + DONE
+    (third_report,) = [report for report in matrix_of_four(tmp_path, monkeypatch, third, warned) if report.failed]
+    assert third_report.batch == 3
+    assert third_report.missing["gflops"] == "failed: the process ended with signal 6: it said nothing"
 
 
 @pytest.mark.parametrize(
@@ -148,8 +179,21 @@ def test_one_that_dies_or_has_no_answer_takes_no_other_job_with_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, third: str
 ) -> None:
     found = matrix_of_four(tmp_path, monkeypatch, third, DONE)
-    assert [value for value, _ in found] == [1, 2, 0, 4]
-    assert found[0][1] == found[1][1] != found[3][1]
+    assert [report.gflops for report in found] == [1, 2, None, 4]
+    assert found[0].load == found[1].load != found[3].load
+
+
+def test_a_worker_that_is_good_for_another_job_clears_up_and_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = "".join(a_job(batch=number).model_dump_json() + "\n" for number in (1, 2, 3))
+    monkeypatch.setattr(sys, "stdin", io.StringIO(asked))
+    monkeypatch.setattr(sys, "stdout", told := io.StringIO())
+    monkeypatch.setattr(worker, "work", lambda job, tell: tell({"load": job.batch}) or job.batch < 3)
+    cleared: list[int] = []
+    monkeypatch.setattr(worker, "clear", lambda: cleared.append(len(told.getvalue().splitlines())))
+    assert worker.main() == 0
+    lines = [json.loads(line) for line in told.getvalue().splitlines()]
+    assert lines == [{"load": 1}, {"done": True}, {"load": 2}, {"done": True}, {"load": 3}]
+    assert cleared == [1, 3], "before it says so"
 
 
 def test_on_a_cpu_every_job_has_a_process_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:

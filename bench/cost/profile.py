@@ -37,8 +37,7 @@ class Worker:
 
     def __init__(self, command: Sequence[str] | None = None) -> None:
         self._command = command or WORKER
-        self._process: subprocess.Popen[str] | None = None
-        self._errors: IO[str] | None = None
+        self._running: tuple[subprocess.Popen[str], IO[str]] | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -48,9 +47,11 @@ class Worker:
 
     def ask(self, job: Job) -> Iterator[dict[str, Any]]:
         """What the process tells as it measures `job.figures`. Raises Died where it ends before it is done."""
-        process = self._process = self._process or self._start()
+        waited = self._running is not None
+        process, errors = self._running = self._running or self._start()
         assert process.stdin is not None
         assert process.stdout is not None
+        said, told = os.fstat(errors.fileno()).st_size, False
         # A process that has died already is found out where its output is read.
         with contextlib.suppress(BrokenPipeError):
             process.stdin.write(job.model_dump_json() + "\n")
@@ -59,32 +60,40 @@ class Worker:
             line = json.loads(text)
             if DONE in line:
                 return
+            told = True
             yield line
         status = process.wait()
-        assert self._errors is not None
-        self._errors.seek(0)
-        errors = self._errors.read()
+        errors.seek(said)
+        why = _why(status, errors.read())
         self.stop()
-        if status != 0:
-            raise Died(_why(status, errors))
+        if waited and not told:  # it died before it had this job
+            yield from self.ask(job)
+        elif status != 0:
+            raise Died(why)
 
     def stop(self) -> None:
         """End the process, whatever it does."""
-        if self._process is not None and self._errors is not None:
-            self._process.kill()
-            with self._process, self._errors:
-                self._process = None
+        if self._running is None:
+            return
+        (process, errors), self._running = self._running, None
+        process.kill()
+        assert process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):  # what it did not read any more
+            process.stdin.close()
+        with process, errors:
+            pass
 
-    def _start(self) -> subprocess.Popen[str]:
-        self._errors = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115 # see `stop`
-        return subprocess.Popen(
+    def _start(self) -> tuple[subprocess.Popen[str], IO[str]]:
+        errors = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115 # see `stop`
+        process = subprocess.Popen(
             self._command,
             env=_environment(),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=self._errors,
+            stderr=errors,
             encoding="utf-8",
         )
+        return process, errors
 
 
 def profile(job: Job, observer: Observer | None = None, worker: Worker | None = None) -> CostReport:
@@ -110,18 +119,24 @@ def measure(job: Job, observer: Observer, task: str, worker: Worker | None = Non
     found["missing"].update((figure, _NOT_ASKED[figure == "training"]) for figure in ORDER if figure not in left)
     observer.start(task, len(left))
     while left:
-        during = left[0]
+        asking = job.model_copy(update={"figures": tuple(left), "train": False})
         try:
-            for line in worker.ask(job.model_copy(update={"figures": tuple(left), "train": False})):
-                during = line.get("begin", during)
+            for line in worker.ask(asking):
                 _note(line, found)
+                if "begin" in line:
+                    left = left[left.index(line["begin"]) :]
                 if "end" in line:
+                    left = left[1:]
                     observer.advance(task)
+            for figure in left:
+                if figure not in found or found[figure] == []:
+                    found["missing"].setdefault(figure, f"{FAILED}: the process ended without it")
             break
         except Died as death:
-            found["missing"][during] = str(death)
-            observer.advance(task)
-            left = left[left.index(during) + 1 :]
+            if left:
+                found["missing"][left[0]] = str(death)
+                observer.advance(task)
+            left = left[1:]
         except BaseException:
             worker.stop()  # it may have more to tell, which is no answer to the next job
             raise
