@@ -14,13 +14,10 @@ from types import ModuleType
 import cv2
 import pytest
 import torch
-from killed_run import small_spec
 from setuptools import find_packages
 
 from bench.data.corruptions import NAMES
-from bench.metrics import miou
 from bench.result import load_all
-from bench.run import run
 from methods.mmseg import library
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -192,20 +189,6 @@ def test_scripts_of_speed_compare_outputs_and_print_what_they_measured(
         monkeypatch.setattr(module, "SIDE", 64)
     module.main(given)
     assert told in capsys.readouterr().out
-
-
-def test_in_fp32_a_runs_weights_score_what_the_run_scored(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.syspath_prepend(ROOT)
-    result = run(small_spec(), results=tmp_path, device="cpu")
-    script = importlib.import_module("benchmarks.precision")
-    script.main([result.spec_hash[:12], "--results", str(tmp_path), "--threads", "1"])
-    rows = [line.split() for line in capsys.readouterr().out.splitlines()[2:]]
-    scored = {name: f"{100 * miou(target.confusion):.2f}" for name, target in result.targets.items()}
-    assert {name: fp32 for name, _, fp32, _ in rows} == scored
-    assert [int(images) for _, images, *_ in rows] == [target.images for target in result.targets.values()]
-    assert all(0 < float(bf16) < 100 for *_, bf16 in rows)
 
 
 SCRIPTS = sorted(path.stem for path in (ROOT / "benchmarks").glob("*.py") if "def main(" in path.read_text("utf-8"))

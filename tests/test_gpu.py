@@ -9,6 +9,9 @@ import torch
 from killed_run import small_spec
 
 from bench.cost.figures import RunCost
+from bench.cost.matrix import measure_all
+from bench.cost.profile import profile
+from bench.cost.records import CostReport, Job
 from bench.models.build import build_segmenter
 from bench.resolve import resolve
 from bench.run import run
@@ -70,3 +73,22 @@ def test_a_run_on_a_gpu(tmp_path: Path, precision: str) -> None:
     assert cost.training is not None
     assert cost.training.memory.peak_mb > cost.memory.model_mb
     assert not cost.failed
+
+
+def test_memory_is_the_same_whatever_a_process_measured_before() -> None:
+    """As in a fresh process, to what an allocator's blocks round."""
+
+    def job(side: int) -> Job:
+        spec = resolve("rein", "eva02", sets=["weights=random"])
+        figures = ("memory", "training")
+        return Job(spec=spec, size=(side, 2 * side), device="cuda", seconds=0.01, figures=figures)
+
+    def peaks(report: CostReport) -> list[float]:
+        assert report.memory is not None
+        assert report.training is not None
+        return [report.memory.peak_mb, report.training.memory.peak_mb]
+
+    several = [peaks(report) for report in measure_all([job(128), job(64), job(128)])]
+    alone = {side: peaks(profile(job(side))) for side in (64, 128)}
+    for found, side in zip(several, (128, 64, 128), strict=True):
+        assert found == pytest.approx(alone[side], abs=2.5)

@@ -16,7 +16,8 @@ from bench.cost import measures, nvml
 from bench.cost import worker as worker_module
 from bench.cost.figures import DOES_NOT_FIT, Figure, Times
 from bench.cost.matrix import Choice
-from bench.cost.measures import Bench, out_of_memory, set_bench, timed
+from bench.cost.measures import timed
+from bench.cost.ready import Bench, out_of_memory, set_bench
 from bench.cost.records import CostReport, Job, Unavailable
 from bench.cost.worker import work
 from bench.resolve import resolve
@@ -67,30 +68,6 @@ def test_flops_are_those_of_a_run_and_not_changed_by_compiling(bench: Bench) -> 
     assert measures.gflops(compiled) == found
     larger = set_bench(a_job(size=(128, 128)))
     assert measures.gflops(larger) > 1.9 * found
-
-
-@pytest.mark.parametrize("method", ["rein", "full", "lora", "vpt", "adaptformer", "linear"])
-@pytest.mark.parametrize("backbone", ["eva02-mini", "clip-mini"])
-def test_counts_without_data_are_those_with_data(method: str, backbone: str) -> None:
-    if backbone == "clip-mini" and method in ("lora", "vpt", "adaptformer"):
-        pytest.skip("it has no blocks of a plain transformer")
-    job = a_job(spec=resolve(method, backbone, sets=["weights=random"]), figures=("parameters", "gflops"))
-    counted, real = set_bench(job), set_bench(job.model_copy(update={"figures": ()}))
-    assert {p.device.type for p in counted.segmenter.parameters()} == {"meta"}
-    assert {p.device.type for p in real.segmenter.parameters()} == {"cpu"}
-    assert measures.parameters(counted) == measures.parameters(real)
-    assert measures._gflops(real.segmenter, real.images(1), real.fabric) == measures.gflops(counted) > 0
-
-
-def test_flops_are_counted_on_the_device_where_operators_need_data(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def cannot(device: torch.device, job: Job) -> None:
-        raise NotImplementedError("aten::_local_scalar_dense")
-
-    found = measures.gflops(bench)
-    monkeypatch.setattr(measures, "_built_on", cannot)
-    assert measures.gflops(bench) == found
 
 
 def test_throughput_stops_where_memory_does(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ import torch
 from test_profile_cost import a_job
 
 from bench.cost import measures, resident
-from bench.cost.measures import set_bench
+from bench.cost.ready import set_bench
 
 
 def grown(megabytes: int) -> tuple[float, str]:

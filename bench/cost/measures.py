@@ -6,25 +6,21 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from lightning_fabric import Fabric
-from torch import Tensor, nn
+from torch import Tensor
 
 from bench.api import CLASSES, Segmenter
 from bench.checkpoint import Progress
-from bench.compiled import compile_backbone
 from bench.cost import nvml, resident
 from bench.cost.counts import count, flops
-from bench.cost.figures import DOES_NOT_FIT, Figure, Memory, Parameters, Rate, Times, Training
-from bench.cost.records import Job, Unavailable
+from bench.cost.figures import Figure, Memory, Parameters, Rate, Times, Training
+from bench.cost.ready import Bench, built_on, is_ours, out_of_memory, synchronize
+from bench.cost.records import Unavailable
 from bench.data.stream import Batch
-from bench.models.build import build_segmenter
-from bench.registry import METHODS
-from bench.run import make_fabric
 from bench.train import Loop, set_up
 
 WARM_UP = 3
@@ -32,55 +28,8 @@ LEAST_RUNS, FEWEST_RUNS, MOST_RUNS = 10, 5, 200
 LARGEST_BATCH = 256
 GAIN = 1.02
 """A larger batch is better when it has this times the images a second; two in a row that have not end the search."""
-COUNTED: frozenset[Figure] = frozenset({"parameters", "gflops"})
 ENERGY_SECONDS = 3.0
 """At least: the counter moves some ten times a second."""
-_OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory", "alloc_failed", "bad_alloc")
-
-
-class Bench(NamedTuple):
-    """A segmenter on its device, and how it is to be loaded."""
-
-    job: Job
-    fabric: Fabric
-    segmenter: Segmenter
-    baseline: int | None
-    """Bytes resident when it was built and nothing had been predicted; None on CUDA and where nothing tells."""
-
-    @property
-    def device(self) -> torch.device:
-        """Where it runs."""
-        device: torch.device = self.fabric.device
-        return device
-
-    def images(self, batch: int) -> Tensor:
-        """Seeded noise in [0, 1], (batch, 3, H, W), the same in every image."""
-        noise = torch.rand((1, 3, *self.job.size), generator=torch.Generator().manual_seed(0))
-        return noise.to(self.device).repeat(batch, 1, 1, 1)
-
-    def predict(self, images: Tensor) -> Tensor:
-        """Class scores of whole images."""
-        with torch.inference_mode(), self.fabric.autocast():
-            return self.segmenter.logits(images)
-
-
-def set_bench(job: Job) -> Bench:
-    """Build the job's segmenter on its device; without memory for its tensors where figures are only counted.
-
-    Raises what `build_segmenter` and `make_fabric` raise.
-    """
-    fabric = make_fabric(job.device, job.spec.precision)
-    if job.threads is not None:
-        torch.set_num_threads(job.threads)
-    if job.figures and set(job.figures) <= COUNTED and _is_ours(job):
-        return Bench(job, fabric, _built_on(torch.device("meta"), job), None)
-    _touch_libraries(fabric.device)
-    segmenter = _built_on(fabric.device, job) if _is_ours(job) else build_segmenter(job.spec, job.weights).eval()
-    segmenter.to(fabric.device)
-    if job.spec.compile:
-        compile_backbone(segmenter, fabric.device)
-    resident.trim()
-    return Bench(job, fabric, segmenter, resident.now() if fabric.device.type == "cpu" else None)
 
 
 def parameters(bench: Bench) -> Parameters:
@@ -93,9 +42,9 @@ def gflops(bench: Bench) -> float:
 
     Compilation changes kernels, not what they compute: the count is of the model as it was written.
     """
-    if _is_ours(bench.job):
+    if is_ours(bench.job):
         try:
-            segmenter = _built_on(torch.device("meta"), bench.job)
+            segmenter = built_on(torch.device("meta"), bench.job)
             image = torch.zeros((1, 3, *bench.job.size), device="meta")
             return _gflops(segmenter, image, bench.fabric)
         except (NotImplementedError, RuntimeError) as error:
@@ -114,17 +63,6 @@ def _gflops(segmenter: Segmenter, image: Tensor, fabric: Fabric) -> float:
             return segmenter.logits(image)
 
     return flops(segmenter, predict) / 1e9
-
-
-def _is_ours(job: Job) -> bool:
-    """Whether the suite makes all of the model's tensors, and can make them anywhere."""
-    return job.spec.weights == "random" and METHODS.get(job.spec.method).own_model is None
-
-
-def _built_on(device: torch.device, job: Job) -> Segmenter:
-    """With tensors that are made on the device, rather than on the CPU, which takes seconds for a large model."""
-    with device:
-        return build_segmenter(job.spec, job.weights).eval()
 
 
 def latency(bench: Bench) -> Times:
@@ -243,15 +181,6 @@ def timed(
     return Times(median_ms=middle, p25_ms=low, p75_ms=high, p95_ms=late, runs=len(times), warm_up=warm_up)
 
 
-def out_of_memory(error: BaseException) -> str | None:
-    """The reason to record where `error` says that memory ran out; None for any other."""
-    text = " ".join(str(error).split())
-    lack = isinstance(error, torch.OutOfMemoryError | MemoryError)
-    if not lack and not (isinstance(error, RuntimeError) and any(sign in text.lower() for sign in _OUT_OF_MEMORY)):
-        return None
-    return f"{DOES_NOT_FIT}: {text[:200] or type(error).__name__}"
-
-
 def _peak(bench: Bench, work: Callable[[], object], forget: Callable[[], None] = lambda: None) -> Memory:
     """Of the first two runs of `work`, for which `forget` prepares again. Compiling comes before, and is not in it."""
     own = [*bench.segmenter.parameters(), *bench.segmenter.buffers()]
@@ -278,23 +207,8 @@ def _peak(bench: Bench, work: Callable[[], object], forget: Callable[[], None] =
     return Memory(peak_mb=peak / 1e6, model_mb=model / 1e6, baseline_mb=baseline / 1e6, counted=mark.counted)
 
 
-def synchronize(device: torch.device) -> None:
-    """Wait until the device has done all it was asked for."""
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-
-
 def _twice(work: Callable[[], object], device: torch.device) -> None:
     """The second run finds what the first left behind: caches, an optimiser's state."""
     for _ in range(2):
         work()
         synchronize(device)
-
-
-def _touch_libraries(device: torch.device) -> None:
-    """Let torch's libraries take what they take once, before the baseline: threads, kernels, buffers."""
-    layer = nn.Conv2d(3, 8, 3).to(device)
-    x = layer(torch.zeros(1, 3, 32, 32, device=device)).flatten(2).transpose(1, 2)[:, None]
-    x = nn.Linear(8, 8, device=device)(x)
-    F.scaled_dot_product_attention(x, x, x).matmul(x.transpose(-1, -2)).sum().backward()
-    synchronize(device)

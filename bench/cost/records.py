@@ -15,7 +15,7 @@ ORDER: tuple[Figure, ...] = (
     *("memory", "training"),
     *("parameters", "gflops", "latency", "clocks", "energy", "throughput"),
 )
-"""In which figures are measured, in one process as long as it lives: memory is that of a fresh one."""
+"""In which figures are measured, in one process as long as it lives: memory on a CPU is that of a fresh one."""
 
 
 class Unavailable(Exception):

@@ -21,8 +21,9 @@ from pydantic import BaseModel
 from bench import provenance
 from bench.cost.busy import Meter, cores
 from bench.cost.figures import Figure
-from bench.cost.measures import MEASURES, Bench, out_of_memory, set_bench
+from bench.cost.measures import MEASURES
 from bench.cost.profile import DONE
+from bench.cost.ready import Bench, out_of_memory, set_bench
 from bench.cost.records import Job, Unavailable
 from bench.errors import BenchError
 from bench.models.heads.layers import forget_tables
