@@ -30,7 +30,7 @@ def _full_precision(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_scores_losses_and_gradients_are_those_of_the_cpu(method: str) -> None:
     torch.manual_seed(0)
     cpu = build_segmenter(resolve(method, "eva02", sets=["weights=random"])).eval()
-    with torch.no_grad():  # sampled places lie in the centres of cells at first, where they have two gradients
+    with torch.no_grad():  # on a token's own level these lie in centres of cells at first, and have two gradients
         for name, parameter in cpu.named_parameters():
             if name.endswith("sampling_offsets.bias"):
                 parameter += 0.1 + 0.3 * torch.rand_like(parameter)
