@@ -17,7 +17,7 @@ from safetensors.torch import load_file
 
 from bench import run as running
 from bench.compiled import compile_backbone
-from bench.cost import measures
+from bench.cost import ready
 from bench.cost.figures import RunCost
 from bench.errors import PrerequisiteError
 from bench.resolve import resolve
@@ -64,7 +64,7 @@ def test_bf16_trains_and_scores_nearly_as_fp32(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("one_thread")
 def test_a_compiled_run_scores_as_a_plain_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(running, "build_segmenter", lambda *_: tiny_segmenter())
-    monkeypatch.setattr(measures, "build_segmenter", lambda *_: tiny_segmenter())
+    monkeypatch.setattr(ready, "build_segmenter", lambda *_: tiny_segmenter())
     torch.compiler.reset()
     plain = finished(tmp_path)
     graphs = torch._dynamo.utils.counters["stats"]["unique_graphs"]
