@@ -20,6 +20,7 @@ from bench.compiled import compile_backbone
 from bench.cost import ready
 from bench.cost.figures import RunCost
 from bench.errors import PrerequisiteError
+from bench.models.build import build_segmenter
 from bench.resolve import resolve
 from bench.result import RunResult
 from bench.run import run
@@ -90,3 +91,19 @@ def test_what_can_change_a_score_is_in_the_identity_and_the_default_is_what_it_w
     assert spec_hash(resolve("rein", "eva02", sets=["compile=false"])) == spec_hash(plain)
     others = [resolve("rein", "eva02", precision="bf16"), resolve("rein", "eva02", sets=["compile=true"])]
     assert len({spec_hash(spec) for spec in [plain, *others]}) == 3
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_a_compiled_backbone_trains_after_it_has_predicted() -> None:
+    """As when the cost of a run is measured: rotary tables of the prediction are no good for gradients."""
+    segmenter = build_segmenter(resolve("rein", "eva02", sets=["weights=random"])).eval()
+    segmenter.backbone.compile(backend="aot_eager", dynamic=False)
+    images = torch.rand(1, 3, 32, 64)
+    with torch.inference_mode():
+        segmenter.backbone(images, segmenter.adapter)
+    maps = segmenter.train().backbone(images, segmenter.adapter)
+    torch.stack([found.sum() for found in maps]).sum().backward()
+    assert segmenter.adapter is not None
+    assert all(
+        parameter.grad is not None for name, parameter in segmenter.adapter.named_parameters() if "tokens" in name
+    )

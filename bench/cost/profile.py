@@ -64,12 +64,12 @@ class Worker:
             yield line
         status = process.wait()
         errors.seek(said)
-        why = _why(status, errors.read())
+        last_words = errors.read()
         self.stop()
-        if waited and not told:  # it died before it had this job
+        if waited and not told:  # it ended before it had this job
             yield from self.ask(job)
         elif status != 0:
-            raise Died(why)
+            raise Died(_why(status, last_words))
 
     def stop(self) -> None:
         """End the process, whatever it does."""
@@ -84,7 +84,7 @@ class Worker:
             pass
 
     def _start(self) -> tuple[subprocess.Popen[str], IO[str]]:
-        errors = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115 # see `stop`
+        errors = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115 # `stop` closes it
         process = subprocess.Popen(
             self._command,
             env=_environment(),

@@ -1,8 +1,8 @@
 """The process that measures: `python -m bench.cost.worker < jobs.jsonl`.
 
 It writes a line of JSON as each figure begins and as each is there, so that whoever reads knows what was measured, and
-at what, when the system ends it for lack of memory. On a GPU it goes on with the next job. On a CPU it ends after one:
-what is resident, and what the compiler keeps, are those of a fresh process only once.
+at what, when the system ends it for lack of memory. On a GPU it goes on with the next job. On a CPU, or where the model
+was compiled, it ends after one: what is resident, and what the compiler keeps, are those of a fresh process only once.
 """
 
 from __future__ import annotations

@@ -72,7 +72,7 @@ class ViTBackbone(Normalised):
         self.out_indices = out_indices
         self.channels = (self.width,) * 4
         self._complex_rope = isinstance(vit, Eva) and use_rotary_attention(vit)
-        self._rope_cache: dict[tuple[int, int, torch.device], Tensor] = {}
+        self._rope_cache: dict[tuple[int, int, torch.device, bool], Tensor] = {}
 
     @property
     def blocks(self) -> list[nn.Module]:
@@ -126,9 +126,9 @@ class ViTBackbone(Normalised):
         return None if rope is None else cast(Tensor, rope.get_embed(shape=list(grid)))
 
     def _rope(self, grid: tuple[int, int]) -> Tensor | None:
-        key = (*grid, self.mean.device)
+        # A table made under inference mode could not be used in training later. Compiled, it is made so all the same.
+        key = (*grid, self.mean.device, torch.is_inference_mode_enabled())
         if key not in self._rope_cache:
-            # A table made under inference mode could not be used in training later.
             with torch.inference_mode(False), torch.no_grad():
                 table = self.rope_table(grid)
                 if table is None:
